@@ -1,0 +1,3 @@
+module github.com/kleeedolinux/socket.go
+
+go 1.25.0
