@@ -31,3 +31,8 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("websocket: %s %d exceeds the limit of %d (close code %d)", e.Limit, e.Actual, e.Max, uint16(e.Code))
 }
+
+// violation is the common [ProtocolError].
+func violation(reason string) error {
+	return &ProtocolError{Code: CloseProtocolError, Reason: reason}
+}

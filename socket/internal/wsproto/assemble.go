@@ -1,0 +1,259 @@
+package wsproto
+
+import (
+	"errors"
+	"math"
+)
+
+// firstStep is the most memory that is allocated for a message of which only a
+// few bytes have come.
+const firstStep = 4 << 10
+
+// beginData starts on a data frame, after checking what it announces.
+func (d *Decoder) beginData(h Header) error {
+	if d.opcode == OpContinuation {
+		d.opcode = h.Opcode
+		d.compressed = h.RSV != 0
+		d.text = UTF8{}
+		d.total, d.fragments, d.empty = 0, 0, 0
+		d.buf = d.buf[:0]
+	}
+	d.fragments++
+	if d.fragments > d.maxFragments && d.maxFragments != math.MaxInt32 {
+		return &LimitError{
+			Code:   ClosePolicyViolation,
+			Limit:  "number of fragments",
+			Max:    int64(d.maxFragments),
+			Actual: int64(d.fragments),
+		}
+	}
+	// The last frame of a message may be empty: a sender that streams learns
+	// that there is no more when it has sent everything.
+	if h.Length > 0 || h.Fin {
+		d.empty = 0
+	} else if d.empty++; d.empty > d.maxEmpty {
+		return &LimitError{
+			Code:   ClosePolicyViolation,
+			Limit:  "number of empty fragments in a row",
+			Max:    int64(d.maxEmpty),
+			Actual: int64(d.empty),
+		}
+	}
+	name, limit := "message size", d.limit
+	if d.compressed {
+		name, limit = "compressed message size", wireLimit(d.limit)
+	}
+	// Still as unsigned 64-bit numbers: the length is whatever a peer writes.
+	if h.Length > limit-d.total {
+		return &LimitError{
+			Code:   CloseMessageTooBig,
+			Limit:  name,
+			Max:    int64(limit),
+			Actual: int64(min(d.total+h.Length, math.MaxInt64)),
+		}
+	}
+	d.total += h.Length
+	return nil
+}
+
+// payload takes the next bytes of the data frame in progress from b.
+func (d *Decoder) payload(b []byte) (Event, int, error) {
+	n := int(min(uint64(len(b)), d.remaining))
+	p := b[:n:n]
+	if err := d.receive(p); err != nil {
+		return Event{}, n, err
+	}
+	var e Event
+	var err error
+	switch {
+	case d.streaming && !d.compressed:
+		e = d.chunk(p)
+	case len(d.buf) == 0 && d.last():
+		e, err = d.finish(p)
+	default:
+		d.grow(n, uint64(n)+d.remaining)
+		d.buf = append(d.buf, p...)
+		e, err = d.assembled()
+	}
+	return e, n, err
+}
+
+// receive unmasks and checks the next bytes of the data frame in progress, in
+// place.
+func (d *Decoder) receive(p []byte) error {
+	d.unmask(p)
+	d.remaining -= uint64(len(p))
+	if d.remaining == 0 {
+		d.phase = phaseHeader
+	}
+	if d.opcode != OpText || d.compressed {
+		return nil
+	}
+	// RFC 6455 section 8.1: a text must be valid as a whole; a character may
+	// be cut by a fragment's end but not by the message's.
+	if !d.text.Write(p) || d.last() && !d.text.Complete() {
+		return errNotUTF8()
+	}
+	return nil
+}
+
+// last reports whether the message's last byte has come.
+func (d *Decoder) last() bool { return d.fin && d.remaining == 0 }
+
+// chunk is the event of a piece of the message, if it is worth one.
+func (d *Decoder) chunk(p []byte) Event {
+	e := Event{Kind: KindChunk, Opcode: d.opcode, Final: d.last(), Payload: p}
+	if e.Final {
+		d.end()
+	} else if len(p) == 0 {
+		return Event{}
+	}
+	return e
+}
+
+// assembled follows the arrival of bytes in buf.
+func (d *Decoder) assembled() (Event, error) {
+	if !d.last() {
+		return Event{}, nil
+	}
+	return d.finish(d.buf[:len(d.buf):len(d.buf)])
+}
+
+// finish makes the event of a message whose payload, as it was sent, is p.
+func (d *Decoder) finish(p []byte) (Event, error) {
+	e := Event{Kind: KindMessage, Opcode: d.opcode, Final: true, Payload: p}
+	if d.streaming {
+		e.Kind = KindChunk
+	}
+	if d.compressed {
+		out, err := d.inflate.Inflate(d.out[:0], p, int(min(d.limit, math.MaxInt)))
+		d.out = out
+		if err != nil {
+			return Event{}, inflateError(err)
+		}
+		if d.opcode == OpText && !validUTF8(out) {
+			return Event{}, errNotUTF8()
+		}
+		e.Payload = out[:len(out):len(out)]
+	}
+	d.end()
+	return e, nil
+}
+
+// end leaves the message in progress.
+func (d *Decoder) end() {
+	d.opcode = OpContinuation
+	d.phase = phaseIdle
+}
+
+// grow makes room in buf for n bytes that have come or are about to, of left
+// bytes that the frame in progress has yet to bring. The buffer at least doubles,
+// so it is never more than twice what has come, or the first step, and stops at
+// the message's end if that is in sight.
+func (d *Decoder) grow(n int, left uint64) {
+	have := len(d.buf)
+	if have+n <= cap(d.buf) {
+		return
+	}
+	size := max(2*cap(d.buf), firstStep)
+	if d.fin {
+		size = int(min(uint64(size), uint64(have)+left))
+	}
+	buf := make([]byte, have, max(size, have+n))
+	copy(buf, d.buf)
+	d.buf = buf
+}
+
+// Want returns free memory for the next payload bytes of the data frame in
+// progress, or nil. A caller that fills it by reading from the connection, and
+// says so with [Decoder.Filled], saves large messages a copy. It is nil between
+// frames, in streaming mode, and until the message's first payload bytes have
+// come through [Decoder.Decode]: like all memory here it follows what has come.
+func (d *Decoder) Want() []byte {
+	if d.phase != phasePayload || len(d.buf) == 0 {
+		return nil
+	}
+	d.grow(1, d.remaining)
+	free := d.buf[len(d.buf):cap(d.buf)]
+	n := int(min(uint64(len(free)), d.remaining))
+	return free[:n:n]
+}
+
+// Filled says that the first n bytes of what [Decoder.Want] returned last have
+// come. It does with them what Decode does; no other method may be called in
+// between. The event, if any, is a message.
+func (d *Decoder) Filled(n int) (Event, error) {
+	start := len(d.buf)
+	d.buf = d.buf[:start+n]
+	if err := d.receive(d.buf[start:]); err != nil {
+		return Event{}, d.fail(err)
+	}
+	e, err := d.assembled()
+	if err != nil {
+		return Event{}, d.fail(err)
+	}
+	return e, nil
+}
+
+// Take returns the payload of e, the event that was returned last, as memory
+// that belongs to the caller: the decoder's buffer if the payload fills most of
+// one, and a copy otherwise.
+func (d *Decoder) Take(e Event) []byte {
+	for _, b := range []*[]byte{&d.buf, &d.out} {
+		if aliases(e.Payload, *b) && cap(*b) <= 2*len(e.Payload) {
+			*b = nil
+			return e.Payload
+		}
+	}
+	return append(make([]byte, 0, len(e.Payload)), e.Payload...)
+}
+
+// aliases reports whether p is the start of the memory of b.
+func aliases(p, b []byte) bool {
+	return len(p) > 0 && cap(b) > 0 && &p[0] == &b[:1][0]
+}
+
+// Lend gives the decoder the memory of buf, up to its capacity, to assemble or
+// decompress messages in. It must be called between messages, with buffers that
+// nobody else uses until [Decoder.Release]; two are of use when compression is
+// on, otherwise one. A buffer for which the decoder has no place is forgotten.
+func (d *Decoder) Lend(buf []byte) {
+	switch {
+	case cap(d.buf) == 0:
+		d.buf = buf[:0]
+	case d.inflate != nil && cap(d.out) == 0:
+		d.out = buf[:0]
+	}
+}
+
+// Release hands back the buffers of the decoder, lent or its own, so that an
+// idle connection holds none. Either may be nil. Within a message it does
+// nothing. The payload of the last event stays what it is until the caller
+// gives its memory another use.
+func (d *Decoder) Release() (assembled, inflated []byte) {
+	if d.opcode != OpContinuation {
+		return nil, nil
+	}
+	assembled, inflated = d.buf, d.out
+	d.buf, d.out = nil, nil
+	if d.got == 0 {
+		d.controls = nil
+	}
+	return assembled, inflated
+}
+
+// inflateError is err, which an Inflater returned, as the decoder's own.
+func inflateError(err error) error {
+	var limit *LimitError
+	var broken *ProtocolError
+	if errors.As(err, &limit) || errors.As(err, &broken) {
+		return err
+	}
+	// RFC 6455 section 7.4.1, code 1007: "data within a message that was not
+	// consistent with the type of the message".
+	return &ProtocolError{Code: CloseInvalidPayload, Reason: "compressed message is not valid"}
+}
+
+func errNotUTF8() error {
+	return &ProtocolError{Code: CloseInvalidPayload, Reason: "text message is not valid UTF-8"}
+}

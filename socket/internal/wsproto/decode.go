@@ -1,0 +1,327 @@
+package wsproto
+
+// DecoderConfig is what a [Decoder] has to know about its connection.
+type DecoderConfig struct {
+	Role   Role
+	Limits Limits
+
+	// Inflate decompresses messages when permessage-deflate was agreed on. Nil:
+	// it was not, and RSV1 is a protocol error.
+	Inflate Inflater
+
+	// Streaming hands out messages in pieces as they arrive (KindChunk)
+	// instead of whole. Nothing is assembled then. A compressed message is
+	// still assembled and comes as one chunk. The pieces of a text are valid up
+	// to their end or the middle of their last character.
+	Streaming bool
+}
+
+// Decoder turns the bytes that a peer sends into events: whole messages, pings,
+// pongs and the close frame. It checks everything that RFC 6455 demands of the
+// peer and the limits of its configuration.
+//
+// A Decoder is a small value to embed in a connection. It must be set up with
+// [Decoder.Init]. Between messages it holds no memory but what
+// [Decoder.Release] hands back.
+type Decoder struct {
+	// Policy, decided in Init.
+	inflate      Inflater
+	limit        uint64 // bytes of a message
+	maxFragments int32
+	maxEmpty     int32
+	maskBit      byte // the second byte's highest bit as the peer must set it
+	keySize      byte // 4 if that bit is set, else 0
+	messageRSV   byte // the RSV bits that a message's first frame may have
+	streaming    bool
+
+	// The message in progress. None: opcode is OpContinuation.
+	fragments  int32
+	empty      int32 // fragments without payload in a row
+	opcode     Opcode
+	compressed bool
+	text       UTF8
+
+	// The frame in progress.
+	phase     phase
+	fin       bool
+	control   Opcode                  // of a control frame that is not whole yet
+	stashed   byte                    // bytes in head
+	got       byte                    // bytes in controls
+	head      [MaxHeaderSize - 1]byte // the part of a header that has come
+	key       uint32                  // as mask wants it for the next byte
+	remaining uint64                  // payload bytes that have yet to come
+	controls  *[MaxControlPayload]byte
+
+	total uint64 // payload bytes that the message's frames have announced
+	buf   []byte // its assembled payload, when it cannot be handed out in place
+	out   []byte // its decompressed payload
+
+	err error // why the phase is phaseFailed
+}
+
+// phase is what the next byte belongs to.
+type phase uint8
+
+const (
+	phaseIdle    phase = iota // the first frame of a message, or a control frame
+	phaseHeader               // a header, after its first byte or within a message
+	phasePayload              // a data frame's payload
+	phaseControl              // a control frame's payload
+	phaseClosed               // nothing: the close frame came
+	phaseFailed               // nothing: the peer was refused
+)
+
+// Init makes d the decoder of a new connection, whatever it was before.
+func (d *Decoder) Init(c DecoderConfig) {
+	*d = Decoder{
+		inflate:      c.Inflate,
+		limit:        c.messageLimit(),
+		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
+		maxEmpty:     limit32(c.Limits.EmptyFragments, defaultEmptyFragments),
+		streaming:    c.Streaming,
+	}
+	// RFC 6455 section 5.1: "a client MUST mask all frames that it sends", "A
+	// server MUST NOT mask any frames".
+	if c.Role == RoleServer {
+		d.maskBit = maskBit
+		d.keySize = 4
+	}
+	if c.Inflate != nil {
+		d.messageRSV = rsv1
+	}
+}
+
+// Decode takes received bytes and returns at most one event, and how many bytes
+// it consumed. It consumes all of b unless there is an event or an error: no
+// event means n is len(b) and more bytes are needed. The caller calls again
+// with the rest of b until b is empty, and need not keep any of b after that,
+// except for an event's payload.
+//
+// Decode changes b: it unmasks in place. The payload of a message that is one
+// frame and of which all is in b is a part of b; any other is in memory of the
+// decoder. That memory grows with the bytes that have come, never by what a
+// header announces.
+//
+// However the input is cut into calls, the events and the error are the same,
+// but for the size of chunks in streaming mode. The error is a *[ProtocolError]
+// or a *[LimitError]; after it, every call returns it again. After the event of
+// the close frame all further input is consumed and ignored (RFC 6455 section
+// 5.5.1: the peer sends nothing after it that means anything).
+func (d *Decoder) Decode(b []byte) (Event, int, error) {
+	// The common case by far, without the general machinery; BenchmarkDecode
+	// shows what that is worth. A message of at most 125 bytes in one frame,
+	// all of which is here.
+	if d.phase == phaseIdle && len(b) >= 2 {
+		size, start := int(b[1]^d.maskBit), 2+int(d.keySize)
+		if op := Opcode(b[0] ^ finBit); (op == OpText || op == OpBinary) && size < length16 &&
+			len(b) >= start+size && uint64(size) <= d.limit {
+			return d.small(op, b, start, start+size)
+		}
+	}
+	n := 0
+	for n < len(b) {
+		e, used, err := d.step(b[n:])
+		n += used
+		if err != nil {
+			return Event{}, n, d.fail(err)
+		}
+		if e.Kind != KindNone {
+			return e, n, nil
+		}
+	}
+	if d.phase == phaseFailed {
+		return Event{}, 0, d.err
+	}
+	return Event{}, n, nil
+}
+
+// small decodes a message in one frame whose payload is b[start:end].
+func (d *Decoder) small(op Opcode, b []byte, start, end int) (Event, int, error) {
+	p := b[start:end:end]
+	if start > 2 {
+		mask(keyWord(b[2:6]), p)
+	}
+	e := Event{Kind: KindMessage, Opcode: op, Final: true, Payload: p}
+	if d.streaming {
+		e.Kind = KindChunk
+	}
+	if op == OpText && !validUTF8(p) {
+		return Event{}, end, d.fail(errNotUTF8())
+	}
+	return e, end, nil
+}
+
+// step consumes at least one byte of b, and at most one frame.
+func (d *Decoder) step(b []byte) (Event, int, error) {
+	switch d.phase {
+	case phasePayload:
+		return d.payload(b)
+	case phaseControl:
+		return d.controlPayload(b)
+	case phaseClosed:
+		return Event{}, len(b), nil
+	case phaseFailed:
+		return Event{}, 0, d.err
+	}
+	h, n, err := d.header(b)
+	if err != nil || h.Length == pending {
+		return Event{}, n, err
+	}
+	if err := d.begin(h); err != nil {
+		return Event{}, n, err
+	}
+	// At once, not at the next byte: the payload may be empty.
+	var e Event
+	var used int
+	if h.Opcode.IsControl() {
+		e, used, err = d.controlPayload(b[n:])
+	} else {
+		e, used, err = d.payload(b[n:])
+	}
+	return e, n + used, err
+}
+
+// pending is the length of a header that is not whole yet.
+const pending = 1 << 63
+
+// header takes a frame's header from b, with what came of it before. If it is
+// still not whole then, it is stashed, and its Length is pending.
+func (d *Decoder) header(b []byte) (Header, int, error) {
+	src := b
+	if d.stashed > 0 {
+		src = append(make([]byte, 0, MaxHeaderSize), d.head[:d.stashed]...)
+		src = append(src, b[:min(len(b), MaxHeaderSize-len(src))]...)
+	}
+	if len(src) >= 2 {
+		if err := d.check(src[0], src[1]); err != nil {
+			return Header{}, 0, err
+		}
+	}
+	h, n, err := ParseHeader(src)
+	if err != nil {
+		return Header{}, 0, err
+	}
+	if n == 0 {
+		d.phase = phaseHeader
+		d.stashed = byte(copy(d.head[:], src))
+		return Header{Length: pending}, len(b), nil
+	}
+	n -= int(d.stashed)
+	d.stashed = 0
+	return h, n, nil
+}
+
+// check refuses what the first two bytes of a frame alone show to be wrong.
+func (d *Decoder) check(b0, b1 byte) error {
+	op, rsv := Opcode(b0&opcodeBits), b0>>4&7
+	if b1&maskBit != d.maskBit {
+		if d.maskBit != 0 {
+			return violation("frame from a client is not masked")
+		}
+		return violation("frame from a server is masked")
+	}
+	switch op {
+	case OpContinuation:
+		if d.opcode == OpContinuation {
+			return violation("continuation frame outside of a message")
+		}
+	case OpText, OpBinary:
+		if d.opcode != OpContinuation {
+			return violation("new message within a fragmented message")
+		}
+		rsv &^= d.messageRSV
+	case OpClose, OpPing, OpPong:
+		// RFC 6455 section 5.5: "All control frames MUST have a payload length
+		// of 125 bytes or less and MUST NOT be fragmented."
+		if b0&finBit == 0 {
+			return violation("control frame is fragmented")
+		}
+		if b1&lengthBits > MaxControlPayload {
+			return violation("control frame is longer than 125 bytes")
+		}
+	default:
+		return violation("frame has a reserved opcode")
+	}
+	// RFC 6455 section 5.2: a reserved bit "MUST be 0 unless an extension is
+	// negotiated that defines meanings for non-zero values". RFC 7692 section
+	// 6.1 defines RSV1 on the first frame of a message, and on no other.
+	if rsv != 0 {
+		return violation("frame has a reserved bit set")
+	}
+	return nil
+}
+
+// begin starts on the payload of the frame with the header h.
+func (d *Decoder) begin(h Header) error {
+	if h.Opcode.IsControl() {
+		d.phase = phaseControl
+		d.control = h.Opcode
+	} else {
+		if err := d.beginData(h); err != nil {
+			return err
+		}
+		d.phase = phasePayload
+		d.fin = h.Fin
+	}
+	d.key = keyWord(h.Key[:])
+	d.remaining = h.Length
+	return nil
+}
+
+// controlPayload takes the payload of a control frame, which makes an event only
+// when it is whole.
+func (d *Decoder) controlPayload(b []byte) (Event, int, error) {
+	n := int(min(uint64(len(b)), d.remaining))
+	p := b[:n:n]
+	d.unmask(p)
+	d.remaining -= uint64(n)
+	if d.remaining > 0 || d.got > 0 {
+		if d.controls == nil {
+			d.controls = new([MaxControlPayload]byte)
+		}
+		d.got += byte(copy(d.controls[d.got:], p))
+		if d.remaining > 0 {
+			return Event{}, n, nil
+		}
+		p = d.controls[:d.got:d.got]
+		d.got = 0
+	}
+	d.phase = phaseHeader
+	if d.opcode == OpContinuation {
+		d.phase = phaseIdle
+	}
+	switch d.control {
+	case OpPing:
+		return Event{Kind: KindPing, Payload: p}, n, nil
+	case OpPong:
+		return Event{Kind: KindPong, Payload: p}, n, nil
+	}
+	code, reason, err := ParseClose(p)
+	if err != nil {
+		return Event{}, n, err
+	}
+	d.phase = phaseClosed
+	return Event{Kind: KindClose, Code: code, Reason: reason}, n, nil
+}
+
+// unmask unmasks the next bytes of the payload in progress.
+func (d *Decoder) unmask(p []byte) {
+	if d.keySize != 0 {
+		d.key = mask(d.key, p)
+	}
+}
+
+// fail makes err the last word.
+func (d *Decoder) fail(err error) error {
+	d.phase = phaseFailed
+	d.err = err
+	d.controls, d.buf, d.out = nil, nil, nil
+	return err
+}
+
+// InMessage reports whether something has begun that the peer has yet to
+// finish: a message, or a single frame. A peer may be silent for long between
+// messages, but not within one.
+func (d *Decoder) InMessage() bool {
+	return d.phase == phaseHeader || d.phase == phasePayload || d.phase == phaseControl
+}

@@ -1,0 +1,58 @@
+package wsproto
+
+import "math"
+
+// Limits bounds what a peer can make the decoder do. Zero means the default,
+// negative unlimited.
+type Limits struct {
+	// Message is the size of a message in bytes, after decompression. The
+	// default is 64 KiB. Passing it is close code 1009.
+	Message int
+
+	// Fragments is the number of frames of one message. The default is 1,024.
+	// Passing it is close code 1008.
+	Fragments int
+
+	// EmptyFragments is the number of frames in a row that bring a message
+	// neither payload nor its end. The default is 16. Passing it is close code
+	// 1008.
+	EmptyFragments int
+}
+
+const (
+	defaultMessage        = 64 << 10
+	defaultFragments      = 1024
+	defaultEmptyFragments = 16
+)
+
+// limit32 is n as a limit, with the given default.
+func limit32(n, byDefault int) int32 {
+	switch {
+	case n == 0:
+		return int32(byDefault)
+	case n < 0 || n > math.MaxInt32:
+		return math.MaxInt32
+	}
+	return int32(n)
+}
+
+// messageLimit is the limit on a message's bytes. Without one, streaming counts
+// as far as frame lengths go, and assembly as far as a slice does.
+func (c *DecoderConfig) messageLimit() uint64 {
+	switch {
+	case c.Limits.Message == 0:
+		return defaultMessage
+	case c.Limits.Message > 0:
+		return uint64(c.Limits.Message)
+	case c.Streaming:
+		return math.MaxInt64
+	}
+	return math.MaxInt
+}
+
+// wireLimit is the limit on the compressed bytes of a message whose
+// decompressed size may be limit. Data that does not compress grows by a few
+// bytes for each stored block, a sender that flushes often by a little more.
+func wireLimit(limit uint64) uint64 {
+	return min(limit+limit>>6+64, math.MaxInt)
+}
