@@ -1,0 +1,287 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// AcceptOptions configure [Accept] and [NewUpgrader]. nil and the zero value are
+// the defaults. A negative size, count or duration means no limit, where there is
+// one.
+type AcceptOptions struct {
+	// Subprotocols are those that the server speaks, best first. The first that
+	// the client offers too is agreed on.
+	Subprotocols []string
+
+	// AllowedOrigins are origins besides the server's own from which pages may
+	// connect, each as scheme://host[:port]. Requests without an Origin header,
+	// which no browser sends, are always let in.
+	AllowedOrigins []string
+
+	// InsecureAllowAnyOrigin lets pages of every origin connect, with the
+	// cookies of whoever looks at them.
+	InsecureAllowAnyOrigin bool
+
+	// TrustForwardedProto takes the scheme of the server's own origin from the
+	// X-Forwarded-Proto header, for servers behind a proxy that sets it and
+	// drops what clients send of it.
+	TrustForwardedProto bool
+
+	// Compression agrees to permessage-deflate, RFC 7692, without context
+	// takeover. Default: off.
+	Compression bool
+
+	// Header is added to the response that accepts a connection.
+	Header http.Header
+
+	// Limits and times; see [Limits].
+	Limits
+}
+
+// Limits bound what a peer can make a connection hold, and for how long. The
+// zero value of each is its default; a negative value lifts the limit.
+type Limits struct {
+	// MaxMessageSize is the size of the largest message that is received, in
+	// bytes, after decompression. Default: 64 KiB for a server, 1 MiB for a
+	// client. A larger one ends the connection with close code 1009.
+	MaxMessageSize int
+
+	// MaxFragments is how many frames one message may come in. Default: 1,024.
+	MaxFragments int
+
+	// MaxEmptyFragments is how many frames in a row may be empty. Default: 16.
+	MaxEmptyFragments int
+
+	// MaxQueueBytes and MaxQueueMessages bound what waits for a peer that does
+	// not read. Default: 1 MiB and 1,024. A single message is never too large.
+	MaxQueueBytes    int
+	MaxQueueMessages int
+
+	// BufferSize is how much the first read of a burst takes, in bytes; later
+	// ones take more. Default: 4 KiB. A waiting connection has no buffer.
+	BufferSize int
+
+	// ReadTimeout is how long the peer may be silent while the connection is
+	// read. Default: no limit.
+	ReadTimeout time.Duration
+
+	// WriteTimeout is how long the peer may take nothing while there is
+	// something to send. Default: 10 s.
+	WriteTimeout time.Duration
+
+	// MessageTimeout is how long a message may take from its first byte to its
+	// last. Default: 30 s.
+	MessageTimeout time.Duration
+
+	// CloseTimeout is how long a closing handshake may take. Default: 5 s; it
+	// cannot be lifted.
+	CloseTimeout time.Duration
+}
+
+// newConfig resolves the defaults.
+func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
+	return &config{
+		role: role,
+		limits: wsproto.Limits{
+			Message:        orDefault(l.MaxMessageSize, maxMessage),
+			Fragments:      l.MaxFragments,
+			EmptyFragments: l.MaxEmptyFragments,
+		},
+		bufferSize:     max(orDefault(l.BufferSize, defaultBufferSize), minRead),
+		queueBytes:     orUnlimited(orDefault(l.MaxQueueBytes, defaultQueueBytes)),
+		queueMessages:  orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)),
+		readTimeout:    max(l.ReadTimeout, 0),
+		writeTimeout:   max(orDefault(l.WriteTimeout, defaultWriteTimeout), 0),
+		messageTimeout: max(orDefault(l.MessageTimeout, defaultMessageTimeout), 0),
+		closeTimeout:   orDefault(max(l.CloseTimeout, 0), defaultCloseTimeout),
+		compressFrom:   defaultCompressFrom,
+	}
+}
+
+func orDefault[T int | time.Duration](v, d T) T {
+	if v == 0 {
+		return d
+	}
+	return v
+}
+
+func orUnlimited(n int) int {
+	if n < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return n
+}
+
+// The defaults and bounds behind [Limits].
+const (
+	defaultServerMessage  = 64 << 10
+	defaultClientMessage  = 1 << 20
+	defaultBufferSize     = 4 << 10
+	defaultQueueBytes     = 1 << 20
+	defaultQueueMessages  = 1024
+	defaultWriteTimeout   = 10 * time.Second
+	defaultCloseTimeout   = 5 * time.Second
+	defaultMessageTimeout = 30 * time.Second
+	defaultCompressFrom   = 512 // smallest message that is compressed, bytes
+	minRead               = 128 // smallest read buffer, bytes
+)
+
+// HandshakeError is a request that was not a valid or welcome opening handshake.
+// The HTTP response has been sent.
+type HandshakeError struct {
+	Status int    // of the HTTP response
+	Reason string // fixed text
+}
+
+// Error returns the reason and the HTTP status.
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("websocket: handshake refused: %s (HTTP status %d)", e.Reason, e.Status)
+}
+
+// IsUpgrade reports whether r asks for a WebSocket connection, well or badly.
+// Such a request is to be given to Accept.
+func IsUpgrade(r *http.Request) bool { return wsproto.IsUpgrade(r.Header) }
+
+// Accept makes a WebSocket connection of an HTTP request, RFC 6455 section 4.2.
+// When it returns an error it has sent the HTTP response. After it the request
+// and the ResponseWriter must not be used any more.
+//
+// Accept wants HTTP/1.1 and a ResponseWriter that supports hijacking, itself or
+// through Unwrap. For many connections with the same options [NewUpgrader]
+// saves memory.
+func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
+	return NewUpgrader(opts).Accept(w, r)
+}
+
+// Upgrader accepts connections that share one set of options.
+type Upgrader struct {
+	opts   AcceptOptions
+	origin wsproto.OriginPolicy
+	cfg    *config
+}
+
+// NewUpgrader returns an Upgrader. It copies opts; nil means the defaults. It
+// panics when an allowed origin is not of the form scheme://host[:port].
+func NewUpgrader(opts *AcceptOptions) *Upgrader {
+	u := new(Upgrader)
+	if opts != nil {
+		u.opts = *opts
+	}
+	u.origin = wsproto.OriginPolicy{
+		Allowed:             u.opts.AllowedOrigins,
+		AllowAny:            u.opts.InsecureAllowAnyOrigin,
+		TrustForwardedProto: u.opts.TrustForwardedProto,
+	}
+	if err := u.origin.Validate(); err != nil {
+		panic("transport: AllowedOrigins: " + err.Error())
+	}
+	u.cfg = u.opts.Limits.newConfig(wsproto.RoleServer, defaultServerMessage)
+	return u
+}
+
+// CheckOrigin reports why the page that r comes from may not connect, nil if it
+// may. Accept includes it; it is here for requests that are not handshakes.
+func (u *Upgrader) CheckOrigin(r *http.Request) error {
+	if ref := u.origin.Check(handshakeRequest(r)); ref != nil {
+		return &HandshakeError{Status: ref.Status, Reason: ref.Reason}
+	}
+	return nil
+}
+
+// Accept is the function [Accept] with the Upgrader's options.
+func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	req := handshakeRequest(r)
+	offer, ref := wsproto.CheckUpgrade(req)
+	if ref == nil {
+		ref = u.origin.Check(req)
+	}
+	if ref != nil {
+		return nil, refuseUpgrade(w, ref)
+	}
+	answer := wsproto.Accept{
+		Key:         offer.Key,
+		Subprotocol: choose(u.opts.Subprotocols, offer.Subprotocols),
+		Header:      u.opts.Header,
+	}
+	var params *wsproto.DeflateParams
+	if u.opts.Compression {
+		p, value, ok := wsproto.AcceptDeflate(offer.Extensions, wsproto.DeflatePolicy{ServerNoTakeover: true, ClientNoTakeover: true})
+		if ok {
+			params, answer.Extensions = &p, value
+		}
+	}
+	head, err := wsproto.AppendAccept(make([]byte, 0, 256), answer)
+	if err != nil {
+		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "the server is not configured properly"}))
+	}
+	return u.takeOver(w, head, answer.Subprotocol, params)
+}
+
+// takeOver takes the network connection from the HTTP server and answers the
+// handshake.
+func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol string, params *wsproto.DeflateParams) (*Conn, error) {
+	nc, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		// Say which type is in the way: it is mostly a middleware's.
+		err = fmt.Errorf("websocket: the ResponseWriter %T cannot be hijacked: %w", w, err)
+		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusNotImplemented, Reason: "WebSocket is not supported here"}))
+	}
+	// Deadlines of the HTTP server may still be set.
+	if err := nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err == nil {
+		_, err = nc.Write(head)
+		if err == nil {
+			err = nc.SetDeadline(time.Time{})
+		}
+	}
+	if err != nil {
+		_ = nc.Close() // the first error is the one to report
+		return nil, fmt.Errorf("websocket: handshake: %w", err)
+	}
+	var early []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		early, _ = rw.Reader.Peek(n) // cannot fail: they are buffered
+	}
+	return newConn(nc, u.cfg, subprotocol, params, early), nil
+}
+
+// handshakeRequest is what the protocol core wants to know of a request.
+func handshakeRequest(r *http.Request) wsproto.Request {
+	return wsproto.Request{
+		Method: r.Method, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
+		Host: r.Host, Header: r.Header, ContentLength: r.ContentLength, TLS: r.TLS != nil,
+	}
+}
+
+// choose returns the first of ours that is among theirs.
+func choose(ours, theirs []string) string {
+	for _, p := range ours {
+		for _, q := range theirs {
+			if p == q {
+				return p
+			}
+		}
+	}
+	return ""
+}
+
+// refuseUpgrade answers a request that gets no connection. The HTTP connection
+// is closed with it: what the client has sent behind the handshake was meant for
+// another protocol, and a proxy that has switched to that protocol must not be
+// made to pass it on as a further request.
+func refuseUpgrade(w http.ResponseWriter, ref *wsproto.Refusal) error {
+	h := w.Header()
+	for name, value := range ref.Header {
+		h.Set(name, value)
+	}
+	h.Set("Connection", "close")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(ref.Status)
+	_, _ = fmt.Fprintf(w, "{\"error\":%q}\n", ref.Reason) // the connection is given up anyway
+	return &HandshakeError{Status: ref.Status, Reason: ref.Reason}
+}

@@ -1,0 +1,90 @@
+package transport
+
+import "sync"
+
+// batch is a list of frames on their way out. Batches are pooled so that a
+// queue that comes and goes with every message costs no allocation.
+type batch struct {
+	items  []item
+	bytes  int // of all frames ever added
+	frames int
+}
+
+// item is one frame or several, ready for the wire. buf owns b, or is nil when
+// b is shared with other connections and must not be changed.
+type item struct {
+	b   []byte
+	buf *buffer
+}
+
+// Shared by all connections of the process.
+var batchPool sync.Pool
+
+func getBatch() *batch {
+	if q, ok := batchPool.Get().(*batch); ok {
+		return q
+	}
+	return &batch{items: make([]item, 0, 8)}
+}
+
+// putBatch gives the list and the buffers that it owns back. nil is ignored.
+func putBatch(q *batch) {
+	if q == nil {
+		return
+	}
+	for i := range q.items {
+		putBuffer(q.items[i].buf)
+		q.items[i] = item{}
+	}
+	if cap(q.items) <= 1024 {
+		*q = batch{items: q.items[:0]}
+		batchPool.Put(q)
+	}
+}
+
+// share appends a frame that belongs to several connections.
+func (q *batch) share(frame []byte) {
+	q.items = append(q.items, item{b: frame})
+	q.bytes += len(frame)
+	q.frames++
+}
+
+// room returns an item of the batch's own with at least n spare bytes after
+// what it holds, so that small frames lie side by side and leave in one write.
+func (q *batch) room(n int) *item {
+	size := n
+	if last := len(q.items) - 1; last >= 0 {
+		it := &q.items[last]
+		if it.buf != nil && cap(it.b)-len(it.b) >= n {
+			return it
+		}
+		// A second buffer means that there is a burst: take a larger one.
+		size = max(n, maxBuffer/4)
+	}
+	buf := getBuffer(size)
+	q.items = append(q.items, item{b: buf.b[:0], buf: buf})
+	return &q.items[len(q.items)-1]
+}
+
+// append moves all of more behind q and gives the empty list back.
+func (q *batch) append(more *batch) {
+	q.items = append(q.items, more.items...)
+	q.bytes += more.bytes
+	q.frames += more.frames
+	clear(more.items)
+	more.items = more.items[:0]
+	putBatch(more)
+}
+
+// skip drops the first n bytes of the list, which have left.
+func (q *batch) skip(n int) {
+	for i := range q.items {
+		it := &q.items[i]
+		if n < len(it.b) {
+			it.b = it.b[n:]
+			return
+		}
+		n -= len(it.b)
+		it.b = nil
+	}
+}

@@ -1,0 +1,342 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// closing is how a connection ends. Both halves of the connection share it, and
+// nothing else.
+type closing struct {
+	mu      sync.Mutex // guards the fields below
+	table   wsproto.Closing
+	written bool  // our close frame has left
+	lingers bool  // the connection was failed: discard what still comes
+	over    bool  // the network connection is closed
+	err     error // what the connection ended with; nil while it is open
+	timer   *time.Timer
+	done    chan struct{} // closed when over; nil until somebody waits
+}
+
+// errClosed is what calls return on a connection that this side has closed.
+var errClosed = fmt.Errorf("websocket: connection closed: %w", net.ErrClosed)
+
+// lostConnError is the end of a connection without a closing handshake.
+type lostConnError struct{ cause error }
+
+func (e *lostConnError) Error() string   { return "websocket: connection lost: " + e.cause.Error() }
+func (e *lostConnError) Unwrap() []error { return []error{e.cause, net.ErrClosed} }
+
+// ProtocolError reports that the peer broke a rule of RFC 6455 or RFC 7692 and
+// that the connection was failed with Code. It matches [net.ErrClosed].
+type ProtocolError struct {
+	Code   StatusCode
+	Reason string // a fixed text, nothing of the peer's
+}
+
+// Error returns the reason and the close code.
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("websocket: protocol error: %s (close code %d)", e.Reason, e.Code)
+}
+
+// Unwrap returns net.ErrClosed.
+func (e *ProtocolError) Unwrap() error { return net.ErrClosed }
+
+// LimitError reports that the peer passed a limit of this side and that the
+// connection was failed with Code. It matches [net.ErrClosed].
+type LimitError struct {
+	Code   StatusCode
+	Limit  string // what is limited: "message size"
+	Max    int64  // the limit in force
+	Actual int64  // the smallest value that is known to have been asked for
+	Option string // the option that sets the limit
+}
+
+// Error names the limit, the value that passed it and the option that sets it.
+func (e *LimitError) Error() string { return "websocket: " + e.reason() }
+
+// Unwrap returns net.ErrClosed.
+func (e *LimitError) Unwrap() error { return net.ErrClosed }
+
+func (e *LimitError) reason() string {
+	return fmt.Sprintf("%s %d exceeds %d (%s)", e.Limit, e.Actual, e.Max, e.Option)
+}
+
+// optionOf names the option behind each limit of the protocol core.
+func optionOf(limit string) string {
+	switch limit {
+	case "message completion time":
+		return "MessageTimeout"
+	case "fragments":
+		return "MaxFragments"
+	case "empty fragments":
+		return "MaxEmptyFragments"
+	}
+	return "MaxMessageSize"
+}
+
+// Close ends the connection with a closing handshake, RFC 6455 section 7: what
+// is queued is sent, then a close frame with code and reason, and the network
+// connection is closed once the peer has answered, or after CloseTimeout.
+//
+// It waits for that, unless [Conn.Serve] drives the connection: then it returns
+// at once, and OnClose tells of the end. Messages that arrive after the call
+// are discarded. StatusNoStatusReceived as code sends a close frame without a
+// code. An error means that code or reason cannot be sent (an invalid code, or
+// over 123 bytes), that the connection had ended before, or how it ended
+// instead.
+func (c *Conn) Close(code StatusCode, reason string) error {
+	payload, err := closePayload(code, reason)
+	if err != nil {
+		return err
+	}
+	if err := c.queueClose(payload, keepQueued); err != nil {
+		return err
+	}
+	c.cutAfter(c.cfg.closeTimeout)
+	if c.in.served.Load() {
+		return nil
+	}
+	return c.awaitClose()
+}
+
+// awaitClose reads until the peer's close frame has come.
+func (c *Conn) awaitClose() error {
+	for c.in.mu.TryLock() {
+		_, err := c.next()
+		c.in.release()
+		c.in.mu.Unlock()
+		if err == nil || err == errCancelled {
+			continue
+		}
+		var ce *CloseError
+		if errors.As(err, &ce) {
+			return nil
+		}
+		return err
+	}
+	<-c.Done() // a pending Read meets the close frame
+	return nil
+}
+
+// CloseNow closes the network connection at once, without a closing handshake.
+// What is queued is lost. It does not block, and calls after the first do
+// nothing.
+func (c *Conn) CloseNow() error {
+	c.end(errClosed)
+	return nil
+}
+
+// Done returns a channel that is closed when the network connection is.
+func (c *Conn) Done() <-chan struct{} {
+	s := &c.closing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.over {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+func closePayload(code StatusCode, reason string) ([]byte, error) {
+	if code == StatusNoStatusReceived && reason == "" {
+		return nil, nil
+	}
+	return wsproto.AppendClosePayload(nil, wsproto.CloseCode(code), reason)
+}
+
+// queued says what happens to messages that are queued before a close frame.
+type queued uint8
+
+const (
+	keepQueued queued = iota
+	dropQueued
+)
+
+// queueClose sends a close frame as the last frame of the connection.
+func (c *Conn) queueClose(payload []byte, q queued) error {
+	s := &c.closing
+	s.mu.Lock()
+	first := s.table.Send()
+	s.mu.Unlock()
+	o := &c.out
+	o.mu.Lock()
+	if !first || o.err != nil {
+		o.mu.Unlock()
+		return errClosed
+	}
+	o.discard(q)
+	c.appendFrame(o.list(), wsproto.Header{Fin: true, Opcode: wsproto.OpClose}, payload)
+	o.final.Store(true)
+	c.uncorkLocked()
+	return nil
+}
+
+// peerClosed answers the peer's close frame and ends the connection.
+func (c *Conn) peerClosed(ev wsproto.Event) error {
+	err := &CloseError{Code: StatusCode(ev.Code), Reason: ev.Reason}
+	s := &c.closing
+	s.mu.Lock()
+	answer := s.table.Receive(ev.Code)
+	if s.err == nil {
+		s.err = err
+	}
+	written := s.written
+	s.mu.Unlock()
+	if written {
+		c.shut()
+	}
+	if !answer {
+		return err // ours is on its way; the connection is closed when it has left
+	}
+	// RFC 6455 section 5.5.1: "it typically echos the status code it received."
+	payload, perr := closePayload(StatusCode(ev.Code), "")
+	if perr != nil {
+		payload = nil
+	}
+	c.cutAfter(c.cfg.closeTimeout)
+	_ = c.queueClose(payload, keepQueued) // an error means: nothing can be sent any more
+	return err
+}
+
+// closeSent is told when the close frame has left.
+func (c *Conn) closeSent() {
+	s := &c.closing
+	s.mu.Lock()
+	s.written = true
+	done, lingers := s.table.Done(), s.lingers
+	s.mu.Unlock()
+	switch {
+	case done:
+		c.shut()
+	case lingers:
+		if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
+			_ = w.CloseWrite() // the cut that follows does not depend on it
+		}
+	}
+}
+
+// refuse fails the connection for what the decoder found, RFC 6455 section
+// 7.1.7.
+func (c *Conn) refuse(err error) error {
+	var code wsproto.CloseCode
+	var reason string
+	switch e := err.(type) {
+	case *wsproto.ProtocolError:
+		code, reason = e.Code, e.Reason
+		err = &ProtocolError{Code: StatusCode(e.Code), Reason: e.Reason}
+	case *wsproto.LimitError:
+		le := &LimitError{Code: StatusCode(e.Code), Limit: e.Limit, Max: e.Max, Actual: e.Actual, Option: optionOf(e.Limit)}
+		code, reason = e.Code, le.reason()
+		err = le
+	default:
+		code = wsproto.CloseInternalError
+	}
+	return c.failWith(code, reason, err)
+}
+
+// failWith sends a close frame in place of all that is queued and ends the
+// connection with err. What the peer still sends is read and dropped for a
+// while: closing at once would answer it with a reset, which can destroy the
+// close frame before the peer has read it.
+func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error {
+	s := &c.closing
+	s.mu.Lock()
+	if s.err != nil {
+		defer s.mu.Unlock()
+		return s.err
+	}
+	s.err = err
+	s.lingers = true
+	s.mu.Unlock()
+	payload, perr := wsproto.AppendClosePayload(nil, code, reason)
+	if perr != nil {
+		payload = nil
+	}
+	c.cutAfter(c.cfg.closeTimeout)
+	_ = c.queueClose(payload, dropQueued) // an error means: ours is on its way already
+	go c.linger()                         // owned by c: ended by cutAfter at the latest
+	return err
+}
+
+// linger drops what the peer still sends until it closes or is cut off.
+func (c *Conn) linger() {
+	buf := getBuffer(minBuffer)
+	defer putBuffer(buf)
+	_ = c.nc.SetReadDeadline(time.Time{}) // fails only on a closed connection
+	for {
+		if _, err := c.nc.Read(buf.b); err != nil {
+			c.shut()
+			return
+		}
+	}
+}
+
+// cutAfter closes the network connection after d, whatever the peer does.
+func (c *Conn) cutAfter(d time.Duration) {
+	s := &c.closing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.timer == nil && !s.over {
+		s.timer = time.AfterFunc(d, c.shut)
+	}
+}
+
+// lost is told of a failed write. The reader learns of it from the connection.
+func (c *Conn) lost(err error) { c.end(lostError(err)) }
+
+// end closes the network connection, and returns what the connection ended
+// with: err, unless there was an earlier reason.
+func (c *Conn) end(err error) error {
+	s := &c.closing
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = err
+	}
+	err = s.err
+	s.mu.Unlock()
+	c.shut()
+	return err
+}
+
+// shut closes the network connection and everything that waits on it.
+func (c *Conn) shut() {
+	s := &c.closing
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return
+	}
+	s.over = true
+	if s.err == nil {
+		s.err = errClosed
+	}
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if s.done != nil {
+		close(s.done)
+	}
+	polite := s.written
+	s.mu.Unlock()
+
+	nc := c.nc
+	if tc, ok := nc.(*tls.Conn); ok && !polite {
+		nc = tc.NetConn() // a TLS close may wait for a peer that does not read
+	}
+	_ = nc.Close() // nobody is left who could act on the error
+
+	c.out.mu.Lock()
+	c.out.fail(errClosed)
+	c.out.mu.Unlock()
+	c.pings.fail()
+}

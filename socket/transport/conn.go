@@ -1,0 +1,103 @@
+package transport
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// Conn is one WebSocket connection, of either role. [Accept] and [Dial] make
+// it.
+//
+// A Conn is read in one of two ways, chosen by the first call: pulled, with
+// [Conn.Read] and [Conn.Reader] on the caller's goroutine, or driven, with
+// [Conn.Serve], which calls a [Handler] and keeps neither a buffer nor a deep
+// stack while the connection waits. Control frames are answered while somebody
+// reads; a pulled connection that nobody reads answers no ping.
+//
+// All methods may be called from any goroutine at any time, but only one Read
+// or Reader at a time makes progress. Messages are sent in the order of the
+// calls.
+type Conn struct {
+	nc          net.Conn
+	raw         syscall.RawConn // of nc, when its descriptor can be tried without blocking
+	cfg         *config
+	subprotocol string
+	deflater    *deflater // nil unless permessage-deflate was agreed
+
+	in  input
+	out output
+
+	closing closing
+	pings   pings
+}
+
+// config is what all connections made with the same options share.
+type config struct {
+	role           wsproto.Role
+	limits         wsproto.Limits
+	bufferSize     int
+	queueBytes     int
+	queueMessages  int
+	readTimeout    time.Duration // longest silence of the peer, 0: any
+	writeTimeout   time.Duration
+	closeTimeout   time.Duration
+	messageTimeout time.Duration
+	compressFrom   int // smallest message that is compressed, bytes
+}
+
+// newConn takes over nc after the opening handshake. early are the bytes that
+// followed it in the same read; they are copied.
+func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.DeflateParams, early []byte) *Conn {
+	c := &Conn{nc: nc, cfg: cfg, subprotocol: subprotocol}
+	c.raw = rawConn(nc)
+	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits}
+	if params != nil {
+		c.deflater, dc.Inflate = newCodec(cfg.role, *params)
+	}
+	c.in.dec.Init(dc)
+	if len(early) > 0 {
+		c.in.buf = getBuffer(len(early))
+		c.in.rest = c.in.buf.b[:copy(c.in.buf.b, early)]
+	}
+	return c
+}
+
+// rawConn returns the descriptor of nc when reads and writes on it can be tried
+// without going through nc. The concrete types are asked for, not the
+// interface: a wrapper that embeds *net.TCPConn has the method too, and its own
+// Read and Write must not be passed by.
+func rawConn(nc net.Conn) syscall.RawConn {
+	if !canTry {
+		return nil
+	}
+	var raw syscall.RawConn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		raw, _ = nc.SyscallConn() // an error means: no descriptor, use nc itself
+	case *net.UnixConn:
+		raw, _ = nc.SyscallConn()
+	}
+	return raw
+}
+
+// Subprotocol returns the subprotocol that the handshake agreed on, "" if none.
+func (c *Conn) Subprotocol() string { return c.subprotocol }
+
+// LocalAddr returns the local network address.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// RemoteAddr returns the network address of the other end, which is the
+// nearest proxy's when there is one.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Compressed reports whether the handshake agreed on permessage-deflate (RFC
+// 7692).
+func (c *Conn) Compressed() bool { return c.deflater != nil }
+
+// Received returns a number that changes whenever bytes arrive from the peer.
+// Whoever watches over many connections compares it with the value that it saw
+// before, instead of keeping a timer for each.
+func (c *Conn) Received() uint32 { return c.in.received.Load() }

@@ -1,0 +1,291 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// input is the receiving half of a connection. It is owned by whoever reads:
+// the goroutine inside Read, Reader or Close, which holds mu, or the one inside
+// Serve, which holds the turn.
+type input struct {
+	mu  sync.Mutex // makes pulling goroutines take turns
+	dec wsproto.Decoder
+
+	buf  *buffer // what rest lies in; nil while the connection waits
+	rest []byte  // received and not decoded
+	size int     // of the next buffer, bytes
+
+	begun  time.Time // when the unfinished message was first seen unfinished
+	armed  bool      // a read deadline is set
+	corked bool      // answers are being collected since the last fill
+
+	received atomic.Uint32 // reads that brought something
+	served   atomic.Bool   // Serve reads
+	turn     turn
+
+	cancel struct {
+		sync.Mutex // guards called, and the read deadline
+		called     bool
+	}
+}
+
+// aLongTimeAgo is a deadline that has passed.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// next returns the next event that concerns the application: a message or a
+// piece of one. Control frames are dealt with here. An error is final, except a
+// cancelled wait.
+func (c *Conn) next() (wsproto.Event, error) {
+	in := &c.in
+	for {
+		ev, n, err := in.dec.Decode(in.rest)
+		in.rest = in.rest[n:]
+		if err != nil {
+			return ev, c.refuse(err)
+		}
+		switch ev.Kind {
+		case wsproto.KindPing:
+			c.sendPong(ev.Payload)
+		case wsproto.KindPong:
+			c.pings.answered(ev.Payload)
+		case wsproto.KindClose:
+			return ev, c.peerClosed(ev)
+		case wsproto.KindNone:
+			if in.corked {
+				in.corked = false
+				c.uncork()
+			}
+			if err := c.fill(); err != nil {
+				return ev, err
+			}
+		default:
+			if c.closeQueued() {
+				continue // RFC 6455 section 1.4: data after our close frame is discarded
+			}
+			return ev, nil
+		}
+	}
+}
+
+// fill waits for bytes from the peer. Nothing that is undecoded may be left.
+func (c *Conn) fill() error {
+	in := &c.in
+	in.release()
+	if err := c.armRead(); err != nil {
+		return c.readFailed(err)
+	}
+	var n int
+	var err error
+	switch {
+	case c.raw != nil:
+		in.buf, n, err = c.fillRaw(in.bufferSize(c.cfg))
+	default:
+		n, err = c.fillConn()
+	}
+	if n == 0 && err != nil {
+		in.release()
+		return c.readFailed(err)
+	}
+	in.rest = in.buf.b[:n]
+	in.received.Add(1)
+	in.adapt(c.cfg, n)
+	return nil
+}
+
+// fillConn is fill for connections whose descriptor cannot be read directly.
+func (c *Conn) fillConn() (int, error) {
+	in := &c.in
+	if tc, ok := c.nc.(*tls.Conn); ok && rawConn(tc.NetConn()) != nil {
+		// A whole record may already be inside the TLS layer, where no
+		// descriptor tells of it. A read that may not wait brings it out.
+		if err := c.deadline(aLongTimeAgo); err != nil {
+			return 0, err
+		}
+		in.armed = true
+		in.buf = getBuffer(in.bufferSize(c.cfg))
+		n, err := tc.Read(in.buf.b)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		in.release()
+		if err := c.armRead(); err != nil {
+			return 0, err
+		}
+		if err := c.waitRecord(tc.NetConn()); err != nil {
+			return 0, err
+		}
+	}
+	in.buf = getBuffer(in.bufferSize(c.cfg))
+	return c.nc.Read(in.buf.b)
+}
+
+// release gives back what a waiting connection need not hold.
+func (in *input) release() {
+	putBuffer(in.buf)
+	in.buf, in.rest = nil, nil
+	if !in.dec.InMessage() {
+		in.dec.Release()
+		in.begun = time.Time{}
+	}
+}
+
+// bufferSize returns how much to read at once.
+func (in *input) bufferSize(cfg *config) int { return max(in.size, cfg.bufferSize) }
+
+// adapt makes the next buffer larger after one that was filled, and smaller
+// again when the peer sends little.
+func (in *input) adapt(cfg *config, n int) {
+	switch size := in.bufferSize(cfg); {
+	case n == len(in.buf.b) && size < maxBuffer:
+		in.size = maxBuffer
+	case n < size/16:
+		in.size = 0
+	}
+}
+
+// armRead sets the deadline of the read that follows, if there is one: for the
+// rest of a message that has begun, and for the silence of a peer.
+func (c *Conn) armRead() error {
+	in := &c.in
+	var due time.Time
+	if c.cfg.messageTimeout > 0 && in.dec.InMessage() {
+		if in.begun.IsZero() {
+			in.begun = time.Now()
+		}
+		due = in.begun.Add(c.cfg.messageTimeout)
+	}
+	if c.cfg.readTimeout > 0 {
+		if d := time.Now().Add(c.cfg.readTimeout); due.IsZero() || d.Before(due) {
+			due = d
+		}
+	}
+	if due.IsZero() && !in.armed {
+		return c.cancelled()
+	}
+	in.armed = !due.IsZero()
+	return c.deadline(due)
+}
+
+// deadline sets the read deadline, unless the wait was cancelled.
+func (c *Conn) deadline(t time.Time) error {
+	c.in.cancel.Lock()
+	defer c.in.cancel.Unlock()
+	if c.in.cancel.called {
+		return errCancelled
+	}
+	return c.nc.SetReadDeadline(t)
+}
+
+// errCancelled ends a wait whose context has ended. The connection stays as it
+// is.
+var errCancelled = errors.New("websocket: wait cancelled")
+
+func (c *Conn) cancelled() error {
+	c.in.cancel.Lock()
+	defer c.in.cancel.Unlock()
+	if c.in.cancel.called {
+		return errCancelled
+	}
+	return nil
+}
+
+// interrupt makes a waiting read return errCancelled.
+func (c *Conn) interrupt() {
+	c.in.cancel.Lock()
+	defer c.in.cancel.Unlock()
+	c.in.cancel.called = true
+	_ = c.nc.SetReadDeadline(aLongTimeAgo) // fails only on a closed connection
+}
+
+// resume ends what interrupt began.
+func (c *Conn) resume() {
+	c.in.cancel.Lock()
+	defer c.in.cancel.Unlock()
+	if c.in.cancel.called {
+		c.in.cancel.called = false
+		_ = c.nc.SetReadDeadline(time.Time{}) // fails only on a closed connection
+	}
+}
+
+// readFailed turns the error of a read into the one that the connection ends
+// with, and ends it; a cancelled wait ends nothing.
+func (c *Conn) readFailed(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || err == errCancelled {
+		if c.cancelled() != nil {
+			return errCancelled
+		}
+		if in := &c.in; !in.begun.IsZero() && time.Since(in.begun) >= c.cfg.messageTimeout {
+			return c.refuse(&wsproto.LimitError{
+				Code: wsproto.ClosePolicyViolation, Limit: "message completion time",
+				Max: c.cfg.messageTimeout.Milliseconds(), Actual: time.Since(in.begun).Milliseconds(),
+			})
+		}
+	}
+	return c.end(lostError(err))
+}
+
+// turn says which goroutine inside Serve reads. Its lowest bit is set while
+// that goroutine is inside the handler.
+type turn struct {
+	handler Handler // set once, by Serve
+	state   atomic.Uint32
+	mu      sync.Mutex // held while the turn is being handed on
+}
+
+// begin marks that the reader enters the handler.
+func (t *turn) begin(mine uint32) { t.state.Store(mine | 1) }
+
+// end reports whether the turn is still the caller's after the handler.
+func (t *turn) end(mine uint32) bool {
+	if t.state.CompareAndSwap(mine|1, mine) {
+		return true
+	}
+	t.mu.Lock() // wait until the successor has taken what it needs
+	defer t.mu.Unlock()
+	return false
+}
+
+// HandOff lets reading go on while the handler of this connection, driven by
+// [Conn.Serve], is still inside OnMessage: a fresh goroutine takes over, control
+// frames are answered again, and later messages are passed to OnMessage before
+// the running call has returned. Whoever calls HandOff keeps the order of
+// messages itself from there on. It reports whether there was a call to overtake.
+func (c *Conn) HandOff() bool {
+	t := &c.in.turn
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	mine := t.state.Load()
+	if mine&1 == 0 || !t.state.CompareAndSwap(mine, mine+1) {
+		return false
+	}
+	// The payload in the handler's hands lies in the old buffers: the goroutine
+	// that called it gives them back.
+	in := &c.in
+	rest := in.rest
+	in.buf, in.rest = nil, nil
+	in.dec.Release()
+	if len(rest) > 0 {
+		in.buf = getBuffer(len(rest))
+		in.rest = in.buf.b[:copy(in.buf.b, rest)]
+	}
+	in.corked = false
+	c.uncork()
+	go c.serve(mine + 1) // owned by c: ends with the connection, or hands on
+	return true
+}
+
+// lostError is the error of a connection that ended without a close frame.
+func lostError(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return errClosed
+	}
+	return &lostConnError{err}
+}

@@ -1,0 +1,84 @@
+package transport
+
+import (
+	"crypto/tls"
+	"maps"
+	"slices"
+	"time"
+)
+
+// WebSocketOption configures [NewWebSocketTransport]. An option that fits only
+// the other transport does not compile.
+type WebSocketOption interface{ applyWebSocket(*webSocketOptions) }
+
+// LongPollingOption configures [NewLongPollingTransport].
+type LongPollingOption interface{ applyLongPolling(*longPollingOptions) }
+
+// Option configures either transport.
+type Option interface {
+	WebSocketOption
+	LongPollingOption
+}
+
+// sharedOptions are those that both transports have.
+type sharedOptions struct {
+	header    map[string][]string
+	tlsConfig *tls.Config
+}
+
+type sharedOption func(*sharedOptions)
+
+func (f sharedOption) applyWebSocket(o *webSocketOptions)     { f(&o.sharedOptions) }
+func (f sharedOption) applyLongPolling(o *longPollingOptions) { f(&o.sharedOptions) }
+
+// WithHeaders adds header fields to the HTTP requests of the transport, for
+// example Authorization or Cookie. Fields that belong to the protocol, and
+// anything that is not a valid field, make Connect fail. The map is copied.
+// Default: none.
+func WithHeaders(header map[string][]string) Option {
+	header = maps.Clone(header)
+	for name, values := range header {
+		header[name] = slices.Clone(values)
+	}
+	return sharedOption(func(o *sharedOptions) { o.header = header })
+}
+
+// WithTLSConfig sets the TLS configuration for URLs with the scheme wss or
+// https. It is cloned. nil, the default, means that of crypto/tls: the system's
+// roots, TLS 1.2 or later.
+func WithTLSConfig(cfg *tls.Config) Option {
+	cfg = cfg.Clone()
+	return sharedOption(func(o *sharedOptions) { o.tlsConfig = cfg })
+}
+
+// webSocketOptions are the settings of a [WebSocketTransport].
+type webSocketOptions struct {
+	sharedOptions
+	readTimeout  time.Duration
+	writeTimeout time.Duration
+	compression  bool
+}
+
+type webSocketOption func(*webSocketOptions)
+
+func (f webSocketOption) applyWebSocket(o *webSocketOptions) { f(o) }
+
+// WithReadTimeout sets how long the server may be silent before the connection
+// counts as lost. It must exceed the server's ping interval. Default: 30 s;
+// zero means the default, a negative value no limit.
+func WithReadTimeout(d time.Duration) WebSocketOption {
+	return webSocketOption(func(o *webSocketOptions) { o.readTimeout = d })
+}
+
+// WithWriteTimeout sets how long the server may take nothing while there is
+// something to send. Default: 10 s; zero means the default, a negative value no
+// limit.
+func WithWriteTimeout(d time.Duration) WebSocketOption {
+	return webSocketOption(func(o *webSocketOptions) { o.writeTimeout = d })
+}
+
+// WithCompression offers the server permessage-deflate (RFC 7692). Default:
+// false.
+func WithCompression(enabled bool) WebSocketOption {
+	return webSocketOption(func(o *webSocketOptions) { o.compression = enabled })
+}

@@ -1,0 +1,221 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrQueueFull is returned when a message finds the connection's queue of
+// outgoing messages full, by bytes or by count. The message was not queued; the
+// connection stays as it is.
+var ErrQueueFull = errors.New("websocket: send queue full")
+
+// output is the sending half of a connection. There is no writer goroutine:
+// whoever finds no write in progress becomes the writer, takes the whole queue,
+// writes it, and looks again. A goroutine exists only while the kernel takes no
+// more bytes.
+type output struct {
+	mu       sync.Mutex // guards the fields below
+	queue    *batch     // frames that wait, in order; nil when none do
+	deferred *batch     // messages that wait for an open Writer to finish its own
+	pong     *batch     // at most one pong, the latest; it overtakes the queue
+	bytes    int        // in all frames that are queued or being written
+	frames   int
+	writing  bool          // somebody writes, and will look at the queue again
+	corked   bool          // a batch of input is being handled; its end will write
+	timer    *corkTimer    // bounds that wait; nil until something waits
+	stream   bool          // a Writer has begun a message and not finished it
+	final    atomic.Bool   // the close frame is queued: nothing may follow it
+	err      error         // nothing can be sent any more
+	room     chan struct{} // closed when a write has made room; nil when nobody waits
+	free     chan struct{} // closed when a Writer has finished; nil when nobody waits
+
+	try attempt // owned by the writer
+}
+
+// full reports whether a frame of n bytes finds no place. A message larger than
+// the whole bound is let through when nothing else waits: the bound is there
+// for peers that do not read, not to limit the size of messages. It is called
+// with mu held.
+func (o *output) full(cfg *config, n int) bool {
+	return o.frames > 0 && (o.frames >= cfg.queueMessages || o.bytes+n > cfg.queueBytes)
+}
+
+// list returns the list that a data message joins: the queue, or what waits for
+// an open Writer. It is called with mu held.
+func (o *output) list() *batch {
+	p := &o.queue
+	if o.stream {
+		p = &o.deferred
+	}
+	if *p == nil {
+		*p = getBatch()
+	}
+	return *p
+}
+
+// added accounts for a frame of n bytes. It is called with mu held.
+func (o *output) added(n int) {
+	o.bytes += n
+	o.frames++
+}
+
+// fail records why nothing can be sent any more and drops what waits. It is
+// called with mu held.
+func (o *output) fail(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+	o.discard(dropQueued)
+	o.bytes, o.frames = 0, 0
+	o.wake()
+}
+
+// discard drops what a close frame cuts off: the rest of a message that a Writer
+// has begun, what waits behind it, and, if asked to, all that is queued. It is
+// called with mu held.
+func (o *output) discard(q queued) {
+	drop := [...]**batch{&o.deferred, &o.queue, &o.pong}
+	n := 1
+	if q == dropQueued {
+		n = len(drop)
+	}
+	for _, p := range drop[:n] {
+		if *p != nil {
+			o.bytes -= (*p).bytes
+			o.frames -= (*p).frames
+			putBatch(*p)
+			*p = nil
+		}
+	}
+	o.endStream()
+}
+
+// closeQueued reports whether our close frame is on its way.
+func (c *Conn) closeQueued() bool { return c.out.final.Load() }
+
+// wake lets those who wait for room look again. It is called with mu held.
+func (o *output) wake() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// waitRoom blocks until a write has made room in the queue, the connection can
+// send no more, or ctx ends. The queue may be full again when it returns.
+func (c *Conn) waitRoom(ctx context.Context) error {
+	o := &c.out
+	o.mu.Lock()
+	if o.err != nil || o.frames == 0 {
+		defer o.mu.Unlock()
+		return o.err
+	}
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	room := o.room
+	c.uncorkLocked()
+	select {
+	case <-room:
+		return nil
+	default:
+	}
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// flush writes what is queued, unless somebody else does or the end of a batch
+// of input will. It is called with mu held and gives it up. It does not block
+// on the peer.
+func (c *Conn) flush() {
+	o := &c.out
+	if o.writing || o.queue == nil && o.pong == nil {
+		o.mu.Unlock()
+		return
+	}
+	if o.corked && o.bytes < maxBuffer && 2*o.frames < c.cfg.queueMessages {
+		if o.timer == nil {
+			o.timer = startCorkTimer(c)
+		}
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true
+	for {
+		q := c.take()
+		o.mu.Unlock()
+		left, err := c.writeSome(q)
+		if left {
+			// The rest may block, and the caller must not. The goroutine ends
+			// when the queue is empty, the peer has taken nothing for the write
+			// timeout, or the connection is closed.
+			go c.writeAll(q)
+			return
+		}
+		if c.wrote(q, err) {
+			return
+		}
+	}
+}
+
+// take hands the queue to the writer, a waiting pong first. It is called with
+// mu held and something to take.
+func (c *Conn) take() *batch {
+	o := &c.out
+	q := o.queue
+	if p := o.pong; p != nil {
+		if q != nil {
+			p.append(q)
+		}
+		q = p
+	}
+	o.queue, o.pong = nil, nil
+	return q
+}
+
+// wrote accounts for a batch that was written, or failed to be, and reports
+// whether the writer is done. If it is not, mu is held and there is more to
+// take.
+func (c *Conn) wrote(q *batch, err error) bool {
+	bytes, frames := q.bytes, q.frames
+	putBatch(q)
+	o := &c.out
+	o.mu.Lock()
+	if o.err == nil {
+		o.bytes -= bytes
+		o.frames -= frames
+	}
+	if err != nil {
+		o.fail(err)
+		o.writing = false
+		o.mu.Unlock()
+		c.lost(err)
+		return true
+	}
+	o.wake()
+	if o.err == nil && (o.queue != nil || o.pong != nil) {
+		return false
+	}
+	o.writing = false
+	final := o.final.Load() && o.err == nil
+	o.mu.Unlock()
+	if final {
+		c.closeSent()
+	}
+	return true
+}
+
+// Buffered returns the bytes and the frames that wait to be written, those that
+// a blocked write holds included.
+func (c *Conn) Buffered() (bytes, frames int) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.bytes, c.out.frames
+}

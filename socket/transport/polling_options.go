@@ -1,0 +1,6 @@
+package transport
+
+// longPollingOptions are the settings of a [LongPollingTransport].
+type longPollingOptions struct {
+	sharedOptions
+}

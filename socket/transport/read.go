@@ -1,0 +1,74 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"io"
+)
+
+// Read returns the next message. The payload is the caller's.
+//
+// When ctx ends first, Read returns its error and the connection stays as it
+// is: what has arrived of a message is kept for the next call. Any other error
+// is final and repeated by later calls: a *[CloseError] when the peer closed,
+// a *[ProtocolError] or *[LimitError] when the connection was failed; all match
+// [net.ErrClosed].
+func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
+	in := &c.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if err := c.ended(); err != nil {
+		return 0, nil, err
+	}
+	defer c.interruptible(ctx)()
+	ev, err := c.next()
+	if err == errCancelled {
+		err = ctx.Err()
+	}
+	if err != nil {
+		in.release()
+		return 0, nil, err
+	}
+	payload := in.dec.Take(ev)
+	if len(in.rest) == 0 {
+		in.release()
+	}
+	return messageType(ev.Opcode), payload, nil
+}
+
+// Reader is Read for callers that want an io.Reader.
+func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
+	typ, p, err := c.Read(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	return typ, bytes.NewReader(p), nil
+}
+
+// interruptible lets the end of ctx interrupt reads until the function that it
+// returns is called.
+func (c *Conn) interruptible(ctx context.Context) (end func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		c.interrupt()
+		close(interrupted)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+			c.resume()
+		}
+	}
+}
+
+// ended returns what the connection has ended with, nil while it is open. After
+// our own close frame the connection can still be read, for the peer's.
+func (c *Conn) ended() error {
+	s := &c.closing
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}

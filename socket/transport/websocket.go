@@ -1,0 +1,178 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// WebSocketTransport moves the messages of one client over a WebSocket
+// connection. It can be connected again after the connection was lost.
+//
+// Send, SendBinary, SendBatch and Close may be called from any goroutine;
+// Receive and ReceiveMessage from one at a time.
+type WebSocketTransport struct {
+	url  string
+	opts webSocketOptions
+
+	mu   sync.Mutex // guards the fields below
+	conn *Conn      // nil before the first Connect
+	id   string
+}
+
+// The names that a client of this module and the server use in the handshake to
+// tell each other what a plain client neither asks nor is told.
+const (
+	versionHeader = "Socket-Version" // of the client, asks for the answer's Socket-Id
+	idHeader      = "Socket-Id"
+	wireVersion   = "1"
+)
+
+const defaultReadTimeout = 30 * time.Second
+
+// NewWebSocketTransport returns a transport for a URL with the scheme ws or wss.
+// It does nothing before Connect, which also reports a URL or option that cannot
+// be used.
+func NewWebSocketTransport(url string, opts ...WebSocketOption) *WebSocketTransport {
+	t := &WebSocketTransport{url: url}
+	for _, o := range opts {
+		o.applyWebSocket(&t.opts)
+	}
+	return t
+}
+
+// EnableCompression is [WithCompression] for callers that have got the transport
+// ready-made. It takes effect with the next Connect.
+func (t *WebSocketTransport) EnableCompression() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opts.compression = true
+}
+
+// Connect opens a connection, in place of an earlier one, which is closed. ctx
+// bounds the opening only.
+func (t *WebSocketTransport) Connect(ctx context.Context) error {
+	t.mu.Lock()
+	old, opts := t.conn, t.opts
+	t.mu.Unlock()
+	if old != nil {
+		_ = old.CloseNow() // never fails
+	}
+	var id string
+	header := map[string][]string{versionHeader: {wireVersion}}
+	for name, values := range opts.header {
+		header[name] = values
+	}
+	conn, err := Dial(ctx, t.url, &DialOptions{
+		Header:      header,
+		TLSConfig:   opts.tlsConfig,
+		Compression: opts.compression,
+		answered:    func(header map[string][]string) { id = first(header[idHeader]) },
+		Limits: Limits{
+			ReadTimeout:  orDefault(opts.readTimeout, defaultReadTimeout),
+			WriteTimeout: opts.writeTimeout,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.conn, t.id = conn, id
+	t.mu.Unlock()
+	return nil
+}
+
+// Send sends a text message. It waits while the server does not keep up, for the
+// write timeout at most.
+func (t *WebSocketTransport) Send(data []byte) error { return t.send(MessageText, data) }
+
+// SendBinary sends a binary message, in the way of Send.
+func (t *WebSocketTransport) SendBinary(data []byte) error { return t.send(MessageBinary, data) }
+
+func (t *WebSocketTransport) send(typ MessageType, data []byte) error {
+	c, err := t.current()
+	if err != nil {
+		return err
+	}
+	// The connection's write timeout ends a wait for a server that reads nothing.
+	return c.Write(context.Background(), typ, data)
+}
+
+// SendBatch sends text messages that leave in one write. An error means that
+// some of them may not have been sent.
+func (t *WebSocketTransport) SendBatch(batch [][]byte) error {
+	c, err := t.current()
+	if err != nil {
+		return err
+	}
+	c.cork()
+	defer c.uncork()
+	for _, data := range batch {
+		if err := c.Write(context.Background(), MessageText, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Receive returns the next message, text or binary. It waits for it; Close ends
+// the wait. The error matches [net.ErrClosed].
+func (t *WebSocketTransport) Receive() ([]byte, error) {
+	data, _, err := t.ReceiveMessage()
+	return data, err
+}
+
+// ReceiveMessage is Receive for callers that want to know whether the message
+// was binary.
+func (t *WebSocketTransport) ReceiveMessage() (data []byte, binary bool, err error) {
+	c, err := t.current()
+	if err != nil {
+		return nil, false, err
+	}
+	typ, data, err := c.Read(context.Background())
+	return data, typ == MessageBinary, err
+}
+
+// Close ends the connection with a closing handshake: what was sent is
+// delivered first. It waits for the server's answer, for the close timeout at
+// most. Calls after the first do nothing.
+func (t *WebSocketTransport) Close() error {
+	t.mu.Lock()
+	c := t.conn
+	t.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	if err := c.Close(StatusNormalClosure, ""); err != nil && !errors.Is(err, errClosed) {
+		return err
+	}
+	return nil
+}
+
+// SocketID returns the id under which a server of this module knows the
+// connection, "" for other servers.
+func (t *WebSocketTransport) SocketID() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.id
+}
+
+// errNotConnected is what a transport answers before Connect has succeeded.
+var errNotConnected = errors.New("transport: not connected")
+
+func (t *WebSocketTransport) current() (*Conn, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn == nil {
+		return nil, errNotConnected
+	}
+	return t.conn, nil
+}
+
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}

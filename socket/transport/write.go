@@ -1,0 +1,229 @@
+package transport
+
+import (
+	"context"
+	"io"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// Write sends one message. It waits while the connection's queue of outgoing
+// messages is full, until the peer has read enough, ctx ends or the connection
+// fails; otherwise it returns once the message is on its way, which is not to
+// say that the peer has read it. p is not retained.
+func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
+	for {
+		err := c.Queue(typ, p)
+		if err != ErrQueueFull {
+			return err
+		}
+		if err := c.waitRoom(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// Queue is Write without waiting: it returns [ErrQueueFull] when the queue is
+// full, and never blocks on the peer. p is not retained.
+func (c *Conn) Queue(typ MessageType, p []byte) error {
+	op, err := opcode(typ)
+	if err != nil {
+		return err
+	}
+	h := wsproto.Header{Fin: true, Opcode: op}
+	if c.deflater != nil && len(p) >= c.cfg.compressFrom {
+		buf := getBuffer(len(p))
+		defer putBuffer(buf)
+		if z, ok := c.deflater.Deflate(buf.b[:0], p); ok {
+			p, h.RSV = z, rsv1
+		}
+	}
+	return c.queueData(h, p)
+}
+
+// QueuePrepared is [Conn.Queue] for a message that many connections get. The
+// queue holds a reference to the message's one frame, not a copy.
+func (c *Conn) QueuePrepared(m *PreparedMessage) error {
+	h, frame, payload := m.frame(c)
+	if frame == nil {
+		return c.queueData(h, payload)
+	}
+	o := &c.out
+	o.mu.Lock()
+	if err := c.admit(len(frame)); err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	o.list().share(frame)
+	o.added(len(frame))
+	c.flush()
+	return nil
+}
+
+// WritePrepared is [Conn.Write] for a message that many connections get.
+func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
+	for {
+		err := c.QueuePrepared(m)
+		if err != ErrQueueFull {
+			return err
+		}
+		if err := c.waitRoom(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// queueData queues a data frame and writes it unless a write is in progress.
+func (c *Conn) queueData(h wsproto.Header, payload []byte) error {
+	o := &c.out
+	o.mu.Lock()
+	if err := c.admit(wsproto.MaxHeaderSize + len(payload)); err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	c.appendFrame(o.list(), h, payload)
+	c.flush()
+	return nil
+}
+
+// admit returns why a message of n bytes cannot be queued. It is called with
+// the queue's mu held.
+func (c *Conn) admit(n int) error {
+	o := &c.out
+	switch {
+	case o.err != nil:
+		return o.err
+	case o.final.Load():
+		return errClosed
+	case o.full(c.cfg, n):
+		return ErrQueueFull
+	}
+	return nil
+}
+
+// appendFrame appends a frame to q. A client masks what it sends, each frame
+// with a new key that nobody can predict, RFC 6455 section 5.3. It is called
+// with the queue's mu held, unless q is the caller's own.
+func (c *Conn) appendFrame(q *batch, h wsproto.Header, payload []byte) {
+	if c.cfg.role == wsproto.RoleClient {
+		h.Masked = true
+		h.Key = newMaskKey()
+	}
+	it := q.room(wsproto.MaxHeaderSize + len(payload))
+	was := len(it.b)
+	it.b = wsproto.AppendFrame(it.b, h, payload)
+	q.bytes += len(it.b) - was
+	q.frames++
+	c.out.added(len(it.b) - was)
+}
+
+// Writer begins a message that is sent piece by piece as a fragmented message.
+// The message ends with the writer's Close, which must be called. Until then
+// other messages wait behind it, while control frames go out. The message is
+// not compressed. ctx bounds the waits of the writer.
+//
+// Writer waits while another message of this kind is open.
+func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
+	op, err := opcode(typ)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		o := &c.out
+		o.mu.Lock()
+		switch {
+		case o.err != nil || o.final.Load():
+			o.mu.Unlock()
+			return nil, errClosed
+		case !o.stream:
+			o.stream = true
+			o.mu.Unlock()
+			return &messageWriter{c: c, ctx: ctx, op: op}, nil
+		}
+		if o.free == nil {
+			o.free = make(chan struct{})
+		}
+		free := o.free
+		o.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// messageWriter is one message that is being sent in fragments.
+type messageWriter struct {
+	c    *Conn
+	ctx  context.Context
+	op   wsproto.Opcode // of the next fragment: that of the message, then continuation
+	done bool
+}
+
+// Write sends p as one fragment.
+func (w *messageWriter) Write(p []byte) (int, error) {
+	if len(p) == 0 && !w.done {
+		return 0, nil
+	}
+	if err := w.send(wsproto.Header{Opcode: w.op}, p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close ends the message.
+func (w *messageWriter) Close() error {
+	if err := w.send(wsproto.Header{Fin: true, Opcode: w.op}, nil); err != nil {
+		return err
+	}
+	w.done = true
+	return nil
+}
+
+func (w *messageWriter) send(h wsproto.Header, p []byte) error {
+	if w.done {
+		return errClosed
+	}
+	c, o := w.c, &w.c.out
+	for {
+		o.mu.Lock()
+		err := c.admit(wsproto.MaxHeaderSize + len(p))
+		if err == nil {
+			break
+		}
+		o.mu.Unlock()
+		if err != ErrQueueFull {
+			return err
+		}
+		if err := c.waitRoom(w.ctx); err != nil {
+			return err
+		}
+	}
+	if o.queue == nil {
+		o.queue = getBatch()
+	}
+	c.appendFrame(o.queue, h, p)
+	w.op = wsproto.OpContinuation
+	if h.Fin {
+		o.endStream()
+	}
+	c.flush()
+	return nil
+}
+
+// endStream lets the messages follow that waited for an open Writer. It is
+// called with mu held.
+func (o *output) endStream() {
+	o.stream = false
+	if o.deferred != nil {
+		o.queue.append(o.deferred)
+		o.deferred = nil
+	}
+	if o.free != nil {
+		close(o.free)
+		o.free = nil
+	}
+}
+
+const rsv1 = 4 // as in wsproto.Header.RSV
