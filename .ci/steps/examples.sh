@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# every example builds, nested modules build and pass vet
+source .ci/lib.sh
+for dir in examples/*/; do
+	echo "go build ./$dir"
+	go build -o "$CI_TMP/example" "./$dir"
+done
+git ls-files '*/go.mod' | while read -r mod; do
+	dir=$(dirname "$mod")
+	echo "go vet in $dir"
+	(cd "$dir" && go vet ./...)
+done

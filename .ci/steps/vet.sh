@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# go vet
+source .ci/lib.sh
+go vet ./...
