@@ -57,25 +57,22 @@ func (d *Decoder) beginData(h Header) error {
 }
 
 // payload takes the next bytes of the data frame in progress from b.
-func (d *Decoder) payload(b []byte) (Event, int, error) {
+func (d *Decoder) payload(b []byte, e *Event) (int, error) {
 	n := int(min(uint64(len(b)), d.remaining))
 	p := b[:n:n]
 	if err := d.receive(p); err != nil {
-		return Event{}, n, err
+		return n, err
 	}
-	var e Event
-	var err error
 	switch {
-	case d.streaming && !d.compressed:
-		e = d.chunk(p)
+	case d.kind == KindChunk && !d.compressed:
+		d.chunk(p, e)
+		return n, nil
 	case len(d.buf) == 0 && d.last():
-		e, err = d.finish(p)
-	default:
-		d.grow(n, uint64(n)+d.remaining)
-		d.buf = append(d.buf, p...)
-		e, err = d.assembled()
+		return n, d.finish(p, e)
 	}
-	return e, n, err
+	d.grow(n, uint64(n)+d.remaining)
+	d.buf = append(d.buf, p...)
+	return n, d.assembled(e)
 }
 
 // receive unmasks and checks the next bytes of the data frame in progress, in
@@ -100,44 +97,42 @@ func (d *Decoder) receive(p []byte) error {
 // last reports whether the message's last byte has come.
 func (d *Decoder) last() bool { return d.fin && d.remaining == 0 }
 
-// chunk is the event of a piece of the message, if it is worth one.
-func (d *Decoder) chunk(p []byte) Event {
-	e := Event{Kind: KindChunk, Opcode: d.opcode, Final: d.last(), Payload: p}
-	if e.Final {
-		d.end()
-	} else if len(p) == 0 {
-		return Event{}
+// chunk makes the event of a piece of the message, if it is worth one.
+func (d *Decoder) chunk(p []byte, e *Event) {
+	last := d.last()
+	if len(p) == 0 && !last {
+		return
 	}
-	return e
+	e.Kind, e.Opcode, e.Payload, e.Final = KindChunk, d.opcode, p, last
+	if last {
+		d.end()
+	}
 }
 
 // assembled follows the arrival of bytes in buf.
-func (d *Decoder) assembled() (Event, error) {
+func (d *Decoder) assembled(e *Event) error {
 	if !d.last() {
-		return Event{}, nil
+		return nil
 	}
-	return d.finish(d.buf[:len(d.buf):len(d.buf)])
+	return d.finish(d.buf[:len(d.buf):len(d.buf)], e)
 }
 
 // finish makes the event of a message whose payload, as it was sent, is p.
-func (d *Decoder) finish(p []byte) (Event, error) {
-	e := Event{Kind: KindMessage, Opcode: d.opcode, Final: true, Payload: p}
-	if d.streaming {
-		e.Kind = KindChunk
-	}
+func (d *Decoder) finish(p []byte, e *Event) error {
 	if d.compressed {
 		out, err := d.inflate.Inflate(d.out[:0], p, int(min(d.limit, math.MaxInt)))
 		d.out = out
 		if err != nil {
-			return Event{}, inflateError(err)
+			return inflateError(err)
 		}
 		if d.opcode == OpText && !validUTF8(out) {
-			return Event{}, errNotUTF8()
+			return errNotUTF8()
 		}
-		e.Payload = out[:len(out):len(out)]
+		p = out[:len(out):len(out)]
 	}
+	e.message(d.kind, d.opcode, p)
 	d.end()
-	return e, nil
+	return nil
 }
 
 // end leaves the message in progress.
@@ -182,13 +177,13 @@ func (d *Decoder) Want() []byte {
 // Filled says that the first n bytes of what [Decoder.Want] returned last have
 // come. It does with them what Decode does; no other method may be called in
 // between. The event, if any, is a message.
-func (d *Decoder) Filled(n int) (Event, error) {
+func (d *Decoder) Filled(n int) (e Event, err error) {
 	start := len(d.buf)
 	d.buf = d.buf[:start+n]
-	if err := d.receive(d.buf[start:]); err != nil {
-		return Event{}, d.fail(err)
+	err = d.receive(d.buf[start:])
+	if err == nil {
+		err = d.assembled(&e)
 	}
-	e, err := d.assembled()
 	if err != nil {
 		return Event{}, d.fail(err)
 	}

@@ -32,7 +32,7 @@ type Decoder struct {
 	maskBit      byte // the second byte's highest bit as the peer must set it
 	keySize      byte // 4 if that bit is set, else 0
 	messageRSV   byte // the RSV bits that a message's first frame may have
-	streaming    bool
+	kind         Kind // of a message's events: KindMessage, or KindChunk to stream
 
 	// The message in progress. None: opcode is OpContinuation.
 	fragments  int32
@@ -78,7 +78,10 @@ func (d *Decoder) Init(c DecoderConfig) {
 		limit:        c.messageLimit(),
 		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
 		maxEmpty:     limit32(c.Limits.EmptyFragments, defaultEmptyFragments),
-		streaming:    c.Streaming,
+		kind:         KindMessage,
+	}
+	if c.Streaming {
+		d.kind = KindChunk
 	}
 	// RFC 6455 section 5.1: "a client MUST mask all frames that it sends", "A
 	// server MUST NOT mask any frames".
@@ -107,78 +110,66 @@ func (d *Decoder) Init(c DecoderConfig) {
 // or a *[LimitError]; after it, every call returns it again. After the event of
 // the close frame all further input is consumed and ignored (RFC 6455 section
 // 5.5.1: the peer sends nothing after it that means anything).
-func (d *Decoder) Decode(b []byte) (Event, int, error) {
-	// The common case by far, without the general machinery; BenchmarkDecode
-	// shows what that is worth. A message of at most 125 bytes in one frame,
-	// all of which is here.
+func (d *Decoder) Decode(b []byte) (e Event, n int, err error) {
+	// The common case by far, a message of at most 125 bytes in one frame, all
+	// of which is here, without the general machinery; see BenchmarkDecode.
 	if d.phase == phaseIdle && len(b) >= 2 {
-		size, start := int(b[1]^d.maskBit), 2+int(d.keySize)
-		if op := Opcode(b[0] ^ finBit); (op == OpText || op == OpBinary) && size < length16 &&
+		op, size, start := Opcode(b[0]^finBit), int(b[1]^d.maskBit), 2+int(d.keySize)
+		if (op == OpText || op == OpBinary) && size < length16 &&
 			len(b) >= start+size && uint64(size) <= d.limit {
-			return d.small(op, b, start, start+size)
+			n = start + size
+			p := b[start:n:n]
+			if start > 2 {
+				mask(keyWord(b[2:6]), p)
+			}
+			if op == OpText && !validUTF8(p) {
+				return e, n, d.fail(errNotUTF8())
+			}
+			e.message(d.kind, op, p)
+			return e, n, nil
 		}
 	}
-	n := 0
-	for n < len(b) {
-		e, used, err := d.step(b[n:])
+	// Only the end of the input, an event or an error ends the loop: frames
+	// that make no event by themselves are passed over.
+	for n < len(b) && e.Kind == KindNone {
+		used, err := d.step(b[n:], &e)
 		n += used
 		if err != nil {
 			return Event{}, n, d.fail(err)
 		}
-		if e.Kind != KindNone {
-			return e, n, nil
-		}
 	}
-	if d.phase == phaseFailed {
-		return Event{}, 0, d.err
-	}
-	return Event{}, n, nil
+	return e, n, d.err // the old error if b is empty
 }
 
-// small decodes a message in one frame whose payload is b[start:end].
-func (d *Decoder) small(op Opcode, b []byte, start, end int) (Event, int, error) {
-	p := b[start:end:end]
-	if start > 2 {
-		mask(keyWord(b[2:6]), p)
-	}
-	e := Event{Kind: KindMessage, Opcode: op, Final: true, Payload: p}
-	if d.streaming {
-		e.Kind = KindChunk
-	}
-	if op == OpText && !validUTF8(p) {
-		return Event{}, end, d.fail(errNotUTF8())
-	}
-	return e, end, nil
-}
-
-// step consumes at least one byte of b, and at most one frame.
-func (d *Decoder) step(b []byte) (Event, int, error) {
+// step consumes at least one byte of b and at most one frame. What comes of it,
+// if anything, it writes to e, which holds nothing yet; so do all methods that
+// are given an e. An event is too large to hand it up by value.
+func (d *Decoder) step(b []byte, e *Event) (int, error) {
 	switch d.phase {
 	case phasePayload:
-		return d.payload(b)
+		return d.payload(b, e)
 	case phaseControl:
-		return d.controlPayload(b)
+		return d.controlPayload(b, e)
 	case phaseClosed:
-		return Event{}, len(b), nil
+		return len(b), nil
 	case phaseFailed:
-		return Event{}, 0, d.err
+		return 0, d.err
 	}
 	h, n, err := d.header(b)
 	if err != nil || h.Length == pending {
-		return Event{}, n, err
+		return n, err
 	}
 	if err := d.begin(h); err != nil {
-		return Event{}, n, err
+		return n, err
 	}
-	// At once, not at the next byte: the payload may be empty.
-	var e Event
+	// At once, not with the next byte: the payload may be empty.
 	var used int
-	if h.Opcode.IsControl() {
-		e, used, err = d.controlPayload(b[n:])
+	if d.phase == phaseControl {
+		used, err = d.controlPayload(b[n:], e)
 	} else {
-		e, used, err = d.payload(b[n:])
+		used, err = d.payload(b[n:], e)
 	}
-	return e, n + used, err
+	return n + used, err
 }
 
 // pending is the length of a header that is not whole yet.
@@ -266,42 +257,6 @@ func (d *Decoder) begin(h Header) error {
 	d.key = keyWord(h.Key[:])
 	d.remaining = h.Length
 	return nil
-}
-
-// controlPayload takes the payload of a control frame, which makes an event only
-// when it is whole.
-func (d *Decoder) controlPayload(b []byte) (Event, int, error) {
-	n := int(min(uint64(len(b)), d.remaining))
-	p := b[:n:n]
-	d.unmask(p)
-	d.remaining -= uint64(n)
-	if d.remaining > 0 || d.got > 0 {
-		if d.controls == nil {
-			d.controls = new([MaxControlPayload]byte)
-		}
-		d.got += byte(copy(d.controls[d.got:], p))
-		if d.remaining > 0 {
-			return Event{}, n, nil
-		}
-		p = d.controls[:d.got:d.got]
-		d.got = 0
-	}
-	d.phase = phaseHeader
-	if d.opcode == OpContinuation {
-		d.phase = phaseIdle
-	}
-	switch d.control {
-	case OpPing:
-		return Event{Kind: KindPing, Payload: p}, n, nil
-	case OpPong:
-		return Event{Kind: KindPong, Payload: p}, n, nil
-	}
-	code, reason, err := ParseClose(p)
-	if err != nil {
-		return Event{}, n, err
-	}
-	d.phase = phaseClosed
-	return Event{Kind: KindClose, Code: code, Reason: reason}, n, nil
 }
 
 // unmask unmasks the next bytes of the payload in progress.

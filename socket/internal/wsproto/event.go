@@ -52,3 +52,8 @@ type Event struct {
 	Code   CloseCode
 	Reason string
 }
+
+// message makes e the event of a whole message, or of its last chunk.
+func (e *Event) message(k Kind, op Opcode, payload []byte) {
+	e.Kind, e.Opcode, e.Payload, e.Final = k, op, payload, true
+}

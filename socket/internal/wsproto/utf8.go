@@ -17,8 +17,8 @@ type UTF8 struct {
 
 // Write checks the next piece and reports whether the text is still valid.
 func (u *UTF8) Write(b []byte) bool {
-	for len(b) > 0 {
-		if u.more > 0 {
+	for {
+		for u.more > 0 && len(b) > 0 {
 			// The character in progress.
 			if b[0] < u.lo || b[0] > u.hi {
 				return false
@@ -26,21 +26,21 @@ func (u *UTF8) Write(b []byte) bool {
 			u.more--
 			u.lo, u.hi = 0x80, 0xBF
 			b = b[1:]
-			continue
 		}
-		b = skipASCII(b)
-		if b = skipCharacters(b); len(b) == 0 {
+		b = skipCharacters(skipASCII(b))
+		if len(b) == 0 {
 			return true
 		}
+		// What is left is ASCII, or the start of a character that is not whole
+		// here, or bad.
 		if b[0] < 0x80 {
-			continue // ASCII again
+			continue
 		}
 		if !u.start(b[0]) {
 			return false
 		}
 		b = b[1:]
 	}
-	return true
 }
 
 // Complete reports whether the text that was written may end here: it does not
@@ -100,24 +100,28 @@ func skipASCII(b []byte) []byte {
 	return b
 }
 
-// skipCharacters returns b after as many whole, valid characters of more than
-// one byte as it starts with. The common ranges only: what it stops at is judged
-// byte by byte.
+// skipCharacters returns b after the valid characters that it starts with, as
+// far as they are not plain ASCII, nor among the last three bytes. RFC 3629
+// section 4 has the ranges.
 func skipCharacters(b []byte) []byte {
-	for {
+	for len(b) >= 4 {
+		w := binary.BigEndian.Uint32(b)
 		switch {
-		case len(b) >= 2 && b[0] >= 0xC2 && b[0] < 0xE0 && b[1]&0xC0 == 0x80:
+		case w&0x80808080 == 0:
+			return b // back to the faster loop
+		case w < 0x80000000:
+			b = b[1:]
+		case w&0xE0C00000 == 0xC0800000 && w >= 0xC2800000:
 			b = b[2:]
-		case len(b) >= 3 && b[0] > 0xE0 && b[0] < 0xF0 && b[0] != 0xED &&
-			b[1]&0xC0 == 0x80 && b[2]&0xC0 == 0x80:
+		case w&0xF0C0C000 == 0xE0808000 && w >= 0xE0A08000 && (w < 0xEDA08000 || w >= 0xEE000000):
 			b = b[3:]
-		case len(b) >= 4 && b[0] > 0xF0 && b[0] < 0xF4 &&
-			b[1]&0xC0 == 0x80 && b[2]&0xC0 == 0x80 && b[3]&0xC0 == 0x80:
+		case w&0xF8C0C0C0 == 0xF0808080 && w >= 0xF0908080 && w < 0xF4900000:
 			b = b[4:]
 		default:
 			return b
 		}
 	}
+	return b
 }
 
 // validUTF8 reports whether b is a whole valid text.
