@@ -9,6 +9,10 @@
 // client and server run the same lines. Which end of the connection a value
 // stands for is its [Role], given once to its constructor.
 //
+// What a peer can make a connection hold is bounded: a [Decoder] has [Limits] on
+// messages and their fragments, and its memory follows the bytes that have come,
+// never a length that was only announced.
+//
 // Nothing here is safe for concurrent use. A connection has one [Decoder] for
 // what it receives and appends what it sends with the Append functions; the two
 // directions share nothing but the small [Closing] table.

@@ -13,9 +13,9 @@ import (
 	. "github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
 
-// reference decodes the input as a whole in the simplest way: frame by frame
+// referenceDecode decodes the input as a whole in the simplest way: frame by frame
 // and byte by byte, with no thought of speed, memory or cuts.
-func reference(c DecoderConfig, input []byte) (t trace) {
+func referenceDecode(c DecoderConfig, input []byte) (t trace) {
 	var (
 		op         Opcode // of the message in progress
 		message    []byte
@@ -164,7 +164,7 @@ func merged(tb testing.TB, d *Decoder, pieces ...[]byte) (t trace) {
 // checkDecode compares a Decoder in all its modes with the reference.
 func checkDecode(t *testing.T, c DecoderConfig, input []byte, i, j int) {
 	t.Helper()
-	want := reference(c, input).outcome()
+	want := referenceDecode(c, input).outcome()
 	ways := []struct {
 		name   string
 		pieces [][]byte
@@ -255,7 +255,7 @@ func TestDecodeAgainstReference(t *testing.T) {
 		var extend func(input []byte, depth int)
 		extend = func(input []byte, depth int) {
 			checkDecode(t, c, input, len(input)/3, len(input)/2)
-			if depth == 0 || reference(c, input).err != nil {
+			if depth == 0 || referenceDecode(c, input).err != nil {
 				return
 			}
 			for _, f := range frames {
