@@ -154,7 +154,7 @@ func IsUpgrade(r *http.Request) bool { return wsproto.IsUpgrade(r.Header) }
 // through Unwrap. For many connections with the same options [NewUpgrader]
 // saves memory.
 func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn, error) {
-	return NewUpgrader(opts).Accept(w, r)
+	return NewUpgrader(opts).Accept(w, r, nil)
 }
 
 // Upgrader accepts connections that share one set of options.
@@ -192,8 +192,9 @@ func (u *Upgrader) CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// Accept is the function [Accept] with the Upgrader's options.
-func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+// Accept is the function [Accept] with the Upgrader's options. header, which may
+// be nil, is added to this one response.
+func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	req := handshakeRequest(r)
 	offer, ref := wsproto.CheckUpgrade(req)
 	if ref == nil {
@@ -205,7 +206,7 @@ func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request) (*Conn, error)
 	answer := wsproto.Accept{
 		Key:         offer.Key,
 		Subprotocol: choose(u.opts.Subprotocols, offer.Subprotocols),
-		Header:      u.opts.Header,
+		Header:      merged(u.opts.Header, header),
 	}
 	var params *wsproto.DeflateParams
 	if u.opts.Compression {
@@ -254,6 +255,18 @@ func handshakeRequest(r *http.Request) wsproto.Request {
 		Method: r.Method, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
 		Host: r.Host, Header: r.Header, ContentLength: r.ContentLength, TLS: r.TLS != nil,
 	}
+}
+
+// merged returns the fields of both headers.
+func merged(a, b http.Header) http.Header {
+	if len(a) == 0 {
+		return b
+	}
+	all := a.Clone()
+	for name, values := range b {
+		all[name] = append(all[name], values...)
+	}
+	return all
 }
 
 // choose returns the first of ours that is among theirs.

@@ -125,6 +125,15 @@ func (c *Conn) awaitClose() error {
 	return nil
 }
 
+// Refuse ends the connection in place of what is queued: the next frame is a
+// close frame with code and reason, and the network connection is closed when
+// the peer has answered it, or after CloseTimeout. It does not block, and does
+// nothing on a connection that is closing already. A reason that cannot be sent
+// is left out.
+func (c *Conn) Refuse(code StatusCode, reason string) {
+	_ = c.failWith(wsproto.CloseCode(code), reason, errClosed) // returns what it is given
+}
+
 // CloseNow closes the network connection at once, without a closing handshake.
 // What is queued is lost. It does not block, and calls after the first do
 // nothing.

@@ -67,6 +67,9 @@ func (c *Conn) next() (wsproto.Event, error) {
 				return ev, err
 			}
 		default:
+			if ev.Final {
+				in.begun = time.Time{}
+			}
 			if c.closeQueued() {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
 			}

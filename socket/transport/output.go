@@ -104,9 +104,10 @@ func (o *output) wake() {
 	}
 }
 
-// waitRoom blocks until a write has made room in the queue, the connection can
-// send no more, or ctx ends. The queue may be full again when it returns.
-func (c *Conn) waitRoom(ctx context.Context) error {
+// WaitQueue blocks until a write has made room in the queue, the connection can
+// send no more, or ctx ends. The queue may be full again when it returns: it is
+// for callers of Queue that try again.
+func (c *Conn) WaitQueue(ctx context.Context) error {
 	o := &c.out
 	o.mu.Lock()
 	if o.err != nil || o.frames == 0 {

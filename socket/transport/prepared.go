@@ -20,9 +20,9 @@ type PreparedMessage struct {
 	}
 }
 
-// NewPreparedMessage makes a message that can be sent to many connections. It
-// retains payload, which must not be changed afterwards. It panics when typ is
-// neither MessageText nor MessageBinary.
+// NewPreparedMessage makes a message that can be sent to many connections.
+// payload is copied. It panics when typ is neither MessageText nor
+// MessageBinary.
 func NewPreparedMessage(typ MessageType, payload []byte) *PreparedMessage {
 	op, err := opcode(typ)
 	if err != nil {

@@ -17,7 +17,7 @@ func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 		if err != ErrQueueFull {
 			return err
 		}
-		if err := c.waitRoom(ctx); err != nil {
+		if err := c.WaitQueue(ctx); err != nil {
 			return err
 		}
 	}
@@ -67,7 +67,7 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 		if err != ErrQueueFull {
 			return err
 		}
-		if err := c.waitRoom(ctx); err != nil {
+		if err := c.WaitQueue(ctx); err != nil {
 			return err
 		}
 	}
@@ -196,7 +196,7 @@ func (w *messageWriter) send(h wsproto.Header, p []byte) error {
 		if err != ErrQueueFull {
 			return err
 		}
-		if err := c.waitRoom(w.ctx); err != nil {
+		if err := c.WaitQueue(w.ctx); err != nil {
 			return err
 		}
 	}
