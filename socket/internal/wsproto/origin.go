@@ -27,6 +27,10 @@ import (
 //   - Refused are the opaque origin null, which sandboxed and local pages of any
 //     author have, more than one Origin header, and everything that is not the
 //     plain form scheme://host[:port]: user names, paths, non-ASCII letters.
+//
+// A page whose own host name its owner lets point to this server (DNS rebinding)
+// has the server's origin. A server that trusts everybody who can reach it, as
+// tools on a developer's machine do, must also check the Host header.
 type OriginPolicy struct {
 	// Allowed are further origins of the form scheme://host[:port]. There are no
 	// patterns. See [OriginPolicy.Validate].
