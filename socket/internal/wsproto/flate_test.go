@@ -50,6 +50,20 @@ func (r *reference) message(p []byte) []byte {
 	return bytes.Clone(bytes.TrimSuffix(r.out.Bytes(), []byte("\x00\x00\xff\xff")))
 }
 
+// references holds one reference sender for each level, for payloads without
+// history. One takes 1 MB.
+type references map[int]*reference
+
+func newReferences() references { return make(references) }
+
+func (r references) payload(level int, p []byte) []byte {
+	if r[level] == nil {
+		r[level] = newReference(level)
+	}
+	r[level].w.Reset(&r[level].out)
+	return r[level].message(p)
+}
+
 // inflateReference inflates a payload with compress/flate alone.
 func inflateReference(payload []byte) ([]byte, error) {
 	r := flate.NewReader(strings.NewReader(string(payload) + "\x00\x00\xff\xff\x01\x00\x00\xff\xff"))
@@ -166,5 +180,19 @@ func TestDeflateRoundTrip(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNewFlateWriterLevel panics with a level that compress/flate does not have.
+func TestNewFlateWriterLevel(t *testing.T) {
+	for _, level := range []int{-3, 10} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("level %d is taken", level)
+				}
+			}()
+			wsproto.NewFlateWriter(level)
+		}()
 	}
 }
