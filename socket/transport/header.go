@@ -1,0 +1,55 @@
+package transport
+
+import (
+	"fmt"
+	"net/textproto"
+	"slices"
+)
+
+// checkHeaders refuses header fields that cannot be sent as they are, RFC 9110
+// section 5: nothing is ever repaired. The fields of reserved, given in canonical
+// form, belong to the protocol.
+func checkHeaders(headers map[string][]string, reserved ...string) error {
+	for name, values := range headers {
+		if !isToken(name) {
+			return fmt.Errorf("transport: %q is not the name of a header field", name)
+		}
+		if slices.Contains(reserved, textproto.CanonicalMIMEHeaderKey(name)) {
+			return fmt.Errorf("transport: the header field %s is set by the protocol itself", name)
+		}
+		for _, value := range values {
+			if !isFieldValue(value) {
+				return fmt.Errorf("transport: the value of the header field %s has a control character", name)
+			}
+		}
+	}
+	return nil
+}
+
+// isToken reports whether s is a token, RFC 9110 section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		default:
+			switch c {
+			case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+			default:
+				return false
+			}
+		}
+	}
+	return s != ""
+}
+
+// isFieldValue reports whether s holds no control character but tabs, RFC 9110
+// section 5.5.
+func isFieldValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7F {
+			return false
+		}
+	}
+	return true
+}
