@@ -1,0 +1,33 @@
+// Package envelope is the JSON object that carries an event:
+//
+//	{"event":"chat","data":{"user":"ann","text":"hello"}}
+//
+// [Parse] finds the parts of a received text without decoding them, [Append]
+// writes one, and [Decode] turns the data into a Go value once somebody wants
+// it. A text that names no event, be it an object or any other JSON value, is a
+// bare message: its data is the whole text.
+//
+//	m, err := envelope.Parse(text)
+//	if err != nil {
+//		return err // fixed words and a position: fit for the peer and for the log
+//	}
+//	handler := handlers[string(m.Name)] // does not allocate
+//
+// # What is refused
+//
+// Parse takes exactly what encoding/json.Valid takes, apart from this: arrays
+// and objects nested deeper than [MaxDepth]; the member "event" or, beside an
+// event, "data" more than once; an event that is not a string of 1 to [MaxEvent]
+// bytes of UTF-8. Names are compared after unescaping, and case counts, which
+// encoding/json does not do: whoever looks at the text before us and we see the
+// same event. Other members are allowed; [Member] finds them.
+//
+// Apart from the event, UTF-8 is not checked, since transports have done that;
+// what is broken nevertheless decodes to U+FFFD, as in encoding/json.
+//
+// # Memory
+//
+// Nothing here recurses over the peer's nesting except encoding/json, after the
+// depth has been checked. Nothing is retained, and what Parse and Member return
+// aliases their input. Nothing has state; everything may be called concurrently.
+package envelope

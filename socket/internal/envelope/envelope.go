@@ -1,0 +1,133 @@
+package envelope
+
+import "unicode/utf8"
+
+const (
+	// MaxDepth is how deep arrays and objects may be nested in a text, the
+	// envelope included.
+	MaxDepth = 64
+
+	// MaxEvent is the longest event name, in bytes, after unescaping.
+	MaxEvent = 128
+)
+
+// Message is a parsed text. Its slices alias the text, except that an event with
+// escapes in it has memory of its own.
+type Message struct {
+	// Name is the unescaped name of the event, nil when the text names none.
+	Name []byte
+
+	// Data is the JSON of the member "data", without white space around it, nil
+	// when there is none. In a bare message it is the whole text.
+	Data []byte
+
+	// Bare says that the text names no event.
+	Bare bool
+
+	// Extra says that the text is an object with members besides "event" and
+	// "data". [Member] finds them.
+	Extra bool
+}
+
+// Event returns the name of the event as a string of its own, "" when the text
+// names none. A map is looked up with string(m.Name), which does not allocate.
+func (m Message) Event() string { return string(m.Name) }
+
+// Parse checks that text is one JSON value and finds the parts of the envelope.
+// Its errors are [*SyntaxError] and [ErrDepth], whichever comes first in the text,
+// and for valid JSON [ErrDuplicate] and [ErrEvent].
+func Parse(text []byte) (Message, error) {
+	start := skipSpace(text, 0)
+	if at(text, start) != '{' {
+		end, f := skipValue(text, start, 0)
+		if f != valid {
+			return Message{}, f.err(end)
+		}
+		if rest := skipSpace(text, end); rest != len(text) {
+			return Message{}, syntax.err(rest)
+		}
+		return Message{Data: text[start:end:end], Bare: true}, nil
+	}
+
+	var m Message
+	var event []byte
+	eventTwice, dataTwice := false, false
+	ms := members{text: text, i: start}
+	for ms.next() {
+		switch {
+		case named(ms.key, "event"):
+			eventTwice = eventTwice || event != nil
+			event = ms.value
+		case named(ms.key, "data"):
+			dataTwice = dataTwice || m.Data != nil
+			m.Data = ms.value
+		default:
+			m.Extra = true
+		}
+	}
+	if ms.fault != valid {
+		return Message{}, ms.fault.err(ms.i)
+	}
+	if event == nil {
+		// Nobody's envelope: what it means, and twice, is up to who decodes it.
+		return Message{Data: text[start:ms.end:ms.end], Bare: true, Extra: m.Extra}, nil
+	}
+	if eventTwice || dataTwice {
+		return Message{}, ErrDuplicate
+	}
+	var ok bool
+	if m.Name, ok = unquoteEvent(event); !ok {
+		return Message{}, ErrEvent
+	}
+	return m, nil
+}
+
+// Member returns the JSON of the member with the given name of an object that
+// [Parse] has accepted, nil if it is not there or the text is no object. A
+// member that is there more than once is an [ErrDuplicate].
+func Member(text []byte, name string) ([]byte, error) {
+	var found []byte
+	start := skipSpace(text, 0)
+	if at(text, start) != '{' {
+		return nil, nil
+	}
+	ms := members{text: text, i: start}
+	for ms.next() {
+		if !named(ms.key, name) {
+			continue
+		}
+		if found != nil {
+			return nil, ErrDuplicate
+		}
+		found = ms.value
+	}
+	if ms.fault != valid {
+		return nil, ms.fault.err(ms.i)
+	}
+	return found, nil
+}
+
+// CheckEvent returns [ErrEvent] if name cannot be an event: it has 1 to
+// [MaxEvent] bytes and is valid UTF-8.
+func CheckEvent(name string) error {
+	if len(name) == 0 || len(name) > MaxEvent || !utf8.ValidString(name) {
+		return ErrEvent
+	}
+	return nil
+}
+
+// unquoteEvent checks the value of the member "event".
+func unquoteEvent(value []byte) ([]byte, bool) {
+	if value[0] != '"' {
+		return nil, false
+	}
+	raw := value[1 : len(value)-1]
+	name := raw
+	if escaped(raw) {
+		var ok bool
+		if name, ok = unescape(make([]byte, 0, min(len(raw), MaxEvent)), raw, MaxEvent); !ok {
+			return nil, false
+		}
+	}
+	return name, len(name) > 0 && len(name) <= MaxEvent && utf8.Valid(name)
+}
