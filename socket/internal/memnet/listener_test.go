@@ -138,14 +138,16 @@ func TestListenerCloseUnblocksAccept(t *testing.T) {
 }
 
 func TestListenerBuffer(t *testing.T) {
-	l := memnet.Listen("server:80")
-	defer l.Close()
-	l.Buffer = 3
-	c, _ := l.Dial(t.Context())
-	c.SetWriteDeadline(time.Now().Add(time.Millisecond))
-	if n, err := c.Write([]byte("12345")); n != 3 || !isTimeout(err) {
-		t.Errorf("Write = %d, %v; want 3 and a timeout", n, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := memnet.Listen("server:80")
+		defer l.Close()
+		l.Buffer = 3
+		c, _ := l.Dial(t.Context())
+		c.SetWriteDeadline(time.Now().Add(time.Millisecond))
+		if n, err := c.Write([]byte("12345")); n != 3 || !isTimeout(err) {
+			t.Errorf("Write = %d, %v; want 3 and a timeout", n, err)
+		}
+	})
 }
 
 // net/http on both ends, in a bubble, with a server timeout in virtual time.
