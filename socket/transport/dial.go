@@ -58,6 +58,9 @@ const defaultHandshakeTimeout = 10 * time.Second
 // maxHandshakeAnswer is how much of an answer to a handshake is read, bytes.
 const maxHandshakeAnswer = 4 << 10
 
+// maxInterim is how many interim responses, with a status of 1xx, are skipped.
+const maxInterim = 5
+
 // Dial opens a WebSocket connection to a URL with the scheme ws or wss. ctx
 // bounds the opening, not the connection. Redirects are not followed: they
 // would carry the request's credentials elsewhere.
@@ -161,6 +164,7 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 		return wsproto.Response{}, nil, err
 	}
 	buf := make([]byte, maxHandshakeAnswer)
+	interim := 0
 	for n := 0; ; {
 		m, err := nc.Read(buf[n:])
 		n += m
@@ -174,6 +178,9 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 			}
 			if !resp.Interim() {
 				return resp, buf[size:n], nil
+			}
+			if interim++; interim > maxInterim {
+				return resp, nil, errors.New("too many interim responses")
 			}
 			n = copy(buf, buf[size:n])
 		}
