@@ -24,7 +24,6 @@ type Session struct {
 	mu      sync.Mutex // guards all below
 	core    poll.Session
 	wake    chan struct{} // tells the newest poll to look again; nil before the first
-	full    bool          // a Send was refused since the queue shrank last
 	space   chan struct{} // closed when the queue shrinks; nil: nobody waits
 	current *batch        // what is being handed on; nil between two
 	running bool          // the handler may be in a call
@@ -68,20 +67,21 @@ func (s *Session) Send(m Message) error {
 		if errors.Is(err, poll.ErrClosed) {
 			return ErrClosed
 		}
-		s.full = s.full || errors.Is(err, poll.ErrFull)
 		return err
 	}
 	s.notify()
 	return nil
 }
 
-// WaitQueue waits until a [Session.Send] that was refused with [ErrQueueFull] may
-// succeed. It returns [ErrClosed] when the session closes, and ctx.Err() when ctx
-// ends first.
+// WaitQueue waits until the client has acknowledged something of what is queued,
+// if anything is, so that a [Session.Send] that was refused with [ErrQueueFull]
+// may succeed. It returns [ErrClosed] when the session closes, and ctx.Err() when
+// ctx ends first.
 func (s *Session) WaitQueue(ctx context.Context) error {
 	s.mu.Lock()
-	closing, full := s.core.Closing(), s.full
-	if s.space == nil && full {
+	closing := s.core.Closing()
+	queued, _ := s.core.Queued()
+	if s.space == nil && queued > 0 {
 		s.space = make(chan struct{})
 	}
 	space := s.space
@@ -89,7 +89,7 @@ func (s *Session) WaitQueue(ctx context.Context) error {
 	if closing {
 		return ErrClosed
 	}
-	if !full {
+	if queued == 0 {
 		return nil
 	}
 	select {
@@ -216,7 +216,6 @@ func (s *Session) notify() {
 
 // freed lets those look again who wait for space. The caller holds mu.
 func (s *Session) freed() {
-	s.full = false
 	if s.space != nil {
 		close(s.space)
 		s.space = nil
