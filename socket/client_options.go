@@ -1,0 +1,92 @@
+package socket
+
+import (
+	"log/slog"
+	"time"
+)
+
+// ClientOption configures [NewClient].
+type ClientOption func(*clientOptions)
+
+// clientOptions are the settings of a client with all defaults in place.
+type clientOptions struct {
+	reconnectDelay    time.Duration
+	maxReconnectDelay time.Duration
+	reconnectAttempts int // 0: no limit, negative: none
+	batchSize         int // 0: no batches
+	batchDelay        time.Duration
+	compression       bool
+	connectTimeout    time.Duration
+	logger            *slog.Logger
+}
+
+func defaultClientOptions() clientOptions {
+	return clientOptions{
+		reconnectDelay:    time.Second,
+		maxReconnectDelay: 30 * time.Second,
+		reconnectAttempts: 5,
+		connectTimeout:    30 * time.Second,
+		logger:            slog.New(slog.DiscardHandler),
+	}
+}
+
+// WithReconnectDelay sets the longest wait before the first attempt to connect
+// again after a loss. Each further attempt doubles it. The wait itself is drawn
+// at random, so that the clients of a server that restarts do not come back in
+// one moment. Default: 1 s; zero means the default.
+func WithReconnectDelay(d time.Duration) ClientOption {
+	return func(o *clientOptions) {
+		o.reconnectDelay = positive("WithReconnectDelay", d, o.reconnectDelay)
+	}
+}
+
+// WithMaxReconnectDelay sets the longest wait before any attempt to connect
+// again. Default: 30 s; zero means the default.
+func WithMaxReconnectDelay(d time.Duration) ClientOption {
+	return func(o *clientOptions) {
+		o.maxReconnectDelay = positive("WithMaxReconnectDelay", d, o.maxReconnectDelay)
+	}
+}
+
+// WithReconnectAttempts sets how many attempts to connect again follow a loss
+// before the client gives up and reports that under [EventError]. The count
+// starts again with every success. Default: 5; zero means no limit, a negative
+// value that a lost connection stays lost.
+func WithReconnectAttempts(n int) ClientOption {
+	return func(o *clientOptions) { o.reconnectAttempts = n }
+}
+
+// WithBatchSend gathers messages: a batch leaves, in one write, when it holds
+// size messages, and otherwise interval after its first one. [Client.Close]
+// sends what is left. Send then only reports that there is no connection; what
+// goes wrong later comes under [EventError]. Default: no batches. It panics when
+// size is less than 1 or interval not positive.
+func WithBatchSend(size int, interval time.Duration) ClientOption {
+	if size < 1 || interval <= 0 {
+		panic("socket: WithBatchSend: size and interval must be positive")
+	}
+	return func(o *clientOptions) { o.batchSize, o.batchDelay = size, interval }
+}
+
+// WithClientCompression asks the transport to compress, where it is a
+// [CompressionTransport]. Default: false.
+func WithClientCompression(enabled bool) ClientOption {
+	return func(o *clientOptions) { o.compression = enabled }
+}
+
+// WithConnectTimeout bounds each attempt to connect. Default: 30 s; zero means
+// the default.
+func WithConnectTimeout(d time.Duration) ClientOption {
+	return func(o *clientOptions) {
+		o.connectTimeout = positive("WithConnectTimeout", d, o.connectTimeout)
+	}
+}
+
+// WithClientLogger sets where the client logs to. Default and nil: nowhere.
+func WithClientLogger(l *slog.Logger) ClientOption {
+	return func(o *clientOptions) {
+		if l != nil {
+			o.logger = l
+		}
+	}
+}

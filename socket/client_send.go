@@ -1,0 +1,156 @@
+package socket
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// Send sends an event to the server. data is what [encoding/json] can encode,
+// and is not retained; a []byte under [EventMessage] becomes a bare binary
+// message, where the transport is a [BinaryTransport].
+//
+// Messages arrive in the order of the calls. Send waits while the server does
+// not keep up. The error is a *[MessageError] when data cannot be encoded, and a
+// *[ConnectionError] when the message could not be sent, which matches
+// [ErrConnectionClosed] when there is no connection.
+func (c *Client) Send(event Event, data interface{}) error {
+	m, err := encode(event, data)
+	if err != nil {
+		return err
+	}
+	if m.typ == transport.MessageBinary {
+		defer m.free()
+		return c.sendBinary(m.b)
+	}
+	// A transport may keep what it is given.
+	msg := append(make([]byte, 0, len(m.b)), m.b...)
+	m.free()
+	if c.opts.batchSize > 0 {
+		return c.enqueue(msg)
+	}
+	return c.withTransport(func(t Transport) error { return t.Send(msg) })
+}
+
+func (c *Client) sendBinary(p []byte) error {
+	if _, ok := c.transport.(BinaryTransport); !ok {
+		return &MessageError{Event: EventMessage, Err: invalid("the transport has no binary messages")}
+	}
+	msg := append(make([]byte, 0, len(p)), p...)
+	if c.opts.batchSize > 0 {
+		// It must not overtake what is gathered.
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	return c.withTransport(func(t Transport) error { return t.(BinaryTransport).SendBinary(msg) })
+}
+
+// withTransport lets f use the sending side of the transport, alone, if there is
+// a connection.
+func (c *Client) withTransport(f func(Transport) error) error {
+	<-c.sending
+	defer func() { c.sending <- struct{}{} }()
+	if !c.IsConnected() {
+		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
+	}
+	if err := f(c.transport); err != nil {
+		return sendError(err)
+	}
+	return nil
+}
+
+// enqueue adds a message to the batch, and sends the batch when it is full.
+func (c *Client) enqueue(msg []byte) error {
+	c.mu.Lock()
+	if c.phase != connected {
+		c.mu.Unlock()
+		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
+	}
+	first := c.batch.Len() == 0
+	full := c.batch.Add(msg, len(msg), 0)
+	if first && !full {
+		if c.timer == nil {
+			c.timer = time.AfterFunc(c.opts.batchDelay, c.flushLate)
+		} else {
+			c.timer.Reset(c.opts.batchDelay)
+		}
+	}
+	c.mu.Unlock()
+	if full {
+		return c.flush()
+	}
+	return nil
+}
+
+// flush sends the batch.
+func (c *Client) flush() error {
+	if c.opts.batchSize == 0 {
+		return nil
+	}
+	return c.withTransport(func(t Transport) error {
+		// Taken inside, so that batches leave in their order.
+		c.mu.Lock()
+		batch := c.batch.Take(nil)
+		if c.timer != nil {
+			c.timer.Stop()
+		}
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			return nil
+		}
+		if bt, ok := t.(BatchTransport); ok {
+			return bt.SendBatch(batch)
+		}
+		for _, msg := range batch {
+			if err := t.Send(msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// flushLate is flush for a batch that did not fill in time.
+func (c *Client) flushLate() {
+	if err := c.flush(); err != nil {
+		c.report(err)
+	}
+}
+
+// dropBatch forgets what could not be sent: the connection that it was meant for
+// is gone. It is called with mu held.
+func (c *Client) dropBatch() {
+	if n := len(c.batch.Take(nil)); n > 0 {
+		c.log.Warn("socket: batched messages were not sent: the connection is gone", "messages", n)
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// pacer says how long to wait before each attempt to connect again.
+type pacer struct{ backoff session.Backoff }
+
+func newBackoff(o *clientOptions) *pacer {
+	return &pacer{session.NewBackoff(session.BackoffOptions{
+		Base: o.reconnectDelay, Max: o.maxReconnectDelay, Attempts: o.reconnectAttempts,
+	})}
+}
+
+func (p *pacer) next() (time.Duration, bool) { return p.backoff.Next(rand.Float64()) }
+
+// sleep waits for d, or less when ctx ends, and reports whether it has not.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

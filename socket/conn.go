@@ -1,0 +1,319 @@
+package socket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// conn is the Socket of a server.
+type conn struct {
+	id     string
+	server *Server
+	link   link
+	info   requestInfo
+
+	turn   serial       // runs the handlers
+	halfAt atomic.Int64 // when the send queue passed half, Unix time in ns; 0: it has not
+	beat   beat         // owned by the server's pulse
+
+	mu     sync.Mutex // guards the fields below
+	reason error      // why it is no longer connected; nil while it is
+	done   bool       // the disconnect handlers have run
+	rooms  []*membership
+	own    *handlers[clientHandler]
+	values map[string]any
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+func (c *conn) ID() string { return c.id }
+
+func (c *conn) IsConnected() bool { return c.cause() == nil }
+
+// cause returns why the socket is no longer connected, nil while it is.
+func (c *conn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reason
+}
+
+func (c *conn) Send(event Event, data interface{}) error {
+	m, err := encode(event, data)
+	if err != nil {
+		return err
+	}
+	defer m.free()
+	for err = c.link.queue(m.typ, m.b); err == transport.ErrQueueFull; err = c.link.queue(m.typ, m.b) {
+		if err := c.waitRoom(); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return sendError(err)
+	}
+	return nil
+}
+
+// waitRoom waits until the client has read enough for its queue to have room,
+// and closes a client that does not read.
+func (c *conn) waitRoom() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.server.opts.writeTimeout)
+	defer cancel()
+	err := c.link.wait(ctx)
+	if err != nil && ctx.Err() != nil {
+		c.tooSlow()
+		return &ConnectionError{Op: "send", Err: ErrTimeout}
+	}
+	if err != nil {
+		return sendError(err)
+	}
+	return nil
+}
+
+// verdict is what became of a message for many.
+type verdict uint8
+
+const (
+	sent           verdict = iota // or of no use: the connection has ended
+	refused                       // the queue is full
+	refusedInBurst                // the queue is full, and was half empty a moment ago
+)
+
+// sendShared queues a message that others get too. It does not wait.
+func (c *conn) sendShared(m *transport.PreparedMessage) verdict {
+	err := c.link.queueShared(m)
+	if err == nil {
+		if !c.halfFull() {
+			if c.halfAt.Load() != 0 {
+				c.halfAt.Store(0)
+			}
+		} else if c.halfAt.Load() == 0 {
+			c.halfAt.Store(time.Now().UnixNano())
+		}
+		return sent
+	}
+	if err != transport.ErrQueueFull {
+		return sent // the handlers are told of the end
+	}
+	if half := c.halfAt.Load(); half != 0 && time.Since(time.Unix(0, half)) < burstGrace {
+		return refusedInBurst
+	}
+	return refused
+}
+
+// halfFull reports whether at least half of the send queue is taken.
+func (c *conn) halfFull() bool {
+	bytes, messages := c.link.queued()
+	return 2*bytes >= c.server.opts.queueBytes || 2*messages >= c.server.opts.queueMessages
+}
+
+// tooSlow closes a client that does not read what it is sent.
+func (c *conn) tooSlow() {
+	const reason = "slow consumer: the send queue is full (WithSendQueue)"
+	c.server.log.Warn("socket: slow consumer closed", "conn", c.id, "option", "WithSendQueue",
+		"bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
+	c.end(&ConnectionError{Op: "send", Err: ErrTimeout})
+	c.link.refuse(transport.StatusTryAgainLater, reason)
+}
+
+// sendError is the error of a message that the link did not take.
+func sendError(err error) error {
+	if !errors.Is(err, ErrConnectionClosed) {
+		err = errors.Join(ErrConnectionClosed, err)
+	}
+	return &ConnectionError{Op: "send", Err: err}
+}
+
+func (c *conn) Close() error {
+	c.close(transport.StatusNormalClosure, "")
+	return nil
+}
+
+// close ends the connection from this side.
+func (c *conn) close(code transport.StatusCode, reason string) {
+	if c.end(ErrConnectionClosed) {
+		c.link.close(code, reason)
+	}
+}
+
+// end records why the connection ended, and reports whether it was open.
+func (c *conn) end(reason error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reason != nil {
+		return false
+	}
+	c.reason = reason
+	if c.cancel != nil {
+		c.cancel(reason)
+	}
+	return true
+}
+
+// ended is told by the link that the connection is over.
+func (c *conn) ended(err error) {
+	c.end(&ConnectionError{Op: "read", Err: err})
+	c.turn.run(func() {
+		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
+		c.server.forget(c)
+	})
+}
+
+// received is told by the link of a message. p is valid until it returns.
+func (c *conn) received(typ transport.MessageType, p []byte) {
+	if c.turn.begin() {
+		c.handle(typ, p)
+		c.turn.end()
+		return
+	}
+	p = bytes.Clone(p)
+	c.turn.leave(len(p), func() { c.handle(typ, p) })
+}
+
+// handle runs the handlers for a message.
+func (c *conn) handle(typ transport.MessageType, p []byte) {
+	if !c.IsConnected() {
+		return
+	}
+	if typ == transport.MessageBinary {
+		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: bytes.Clone(p)})
+		return
+	}
+	env, err := envelope.Parse(p)
+	if err != nil {
+		c.report(&MessageError{Err: invalid("%v", err)})
+		return
+	}
+	m := incoming{event: EventMessage, raw: env.Data}
+	if !env.Bare {
+		m.event = env.Event()
+		if reserved(m.event) || m.event == EventError {
+			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
+			return
+		}
+	}
+	c.call(&m)
+}
+
+// reserved reports whether an event is told by the library only.
+func reserved(event Event) bool { return event == EventConnect || event == EventDisconnect }
+
+// call runs all handlers of an event.
+func (c *conn) call(m *incoming) {
+	defer c.recover(m.event)
+	for _, h := range c.server.handlers.get(m.event) {
+		if err := h(c, m); err != nil {
+			c.report(&MessageError{Event: m.event, Err: err})
+			return
+		}
+	}
+	c.mu.Lock()
+	own := c.own
+	c.mu.Unlock()
+	if own == nil {
+		return
+	}
+	for _, h := range own.get(m.event) {
+		if err := h(m); err != nil {
+			c.report(&MessageError{Event: m.event, Err: err})
+			return
+		}
+	}
+}
+
+// report tells the error handlers of something that no call could return.
+func (c *conn) report(err error) {
+	c.server.log.Debug("socket: error", "conn", c.id, "err", err)
+	c.call(&incoming{event: EventError, kind: builtIn, value: err})
+}
+
+// recover catches the panic of a handler: it is reported and closes this one
+// socket.
+func (c *conn) recover(event Event) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	err := newPanicError(v)
+	c.server.log.Error("socket: handler panicked", "conn", c.id, "event", event, "err", err, "stack", string(err.Stack))
+	if c.end(&MessageError{Event: event, Err: err}) {
+		c.link.close(transport.StatusInternalError, "")
+	}
+	if event != EventError {
+		c.report(&MessageError{Event: event, Err: err})
+	}
+}
+
+func (c *conn) On(event Event, handler func(interface{})) {
+	if handler == nil {
+		panic("socket: Socket.On: nil handler")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own == nil {
+		c.own = new(handlers[clientHandler])
+	}
+	c.own.add(event, anyHandler(handler))
+}
+
+func (c *conn) Off(event Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.own != nil {
+		c.own.remove(event)
+	}
+}
+
+func (c *conn) Context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx == nil {
+		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+		if c.reason != nil {
+			c.cancel(c.reason)
+		}
+	}
+	return c.ctx
+}
+
+func (c *conn) Request() *http.Request { return c.info.request() }
+
+func (c *conn) Set(key string, value any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if value == nil {
+		delete(c.values, key)
+		return
+	}
+	if c.values == nil {
+		c.values = make(map[string]any)
+	}
+	c.values[key] = value
+}
+
+func (c *conn) Get(key string) (any, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.values[key]
+	return v, ok
+}
+
+var _ Socket = (*conn)(nil)
+
+// beat is what the server's pulse knows of a socket.
+type beat struct {
+	entry   session.Entry
+	heart   session.Heartbeat
+	last    uint32 // the link's activity at the last visit
+	runs    uint32 // handlers begun at the last visit
+	wasBusy bool
+}

@@ -1,0 +1,44 @@
+// Package socket sends events between a server and its clients, over WebSocket
+// and, where that does not get through, HTTP long polling.
+//
+// A [Server] is mounted at one path of an HTTP server and passes what clients
+// send to handlers:
+//
+//	server := socket.NewServer()
+//	socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
+//	socket.Handle(server, "chat", func(s socket.Socket, text string) {
+//		server.BroadcastToRoom("lobby", "chat", text)
+//	})
+//	http.Handle("/socket", server)
+//
+// A [Client] connects, and connects again when the connection is lost:
+//
+//	client := socket.NewClient(transport.NewWebSocketTransport("ws://localhost:8080/socket"))
+//	socket.On(client, "chat", func(text string) { fmt.Println(text) })
+//	if err := client.Connect(); err != nil {
+//		log.Fatal(err)
+//	}
+//	client.Join("lobby")
+//
+// A browser needs no library: a message is the JSON object {"event": …, "data": …}.
+//
+// # Order
+//
+// Messages arrive in the order in which they were sent. The handlers of one
+// [Socket], and those of one Client, run one at a time and in the order of the
+// messages; those of different sockets run in parallel. [EventConnect] comes
+// before the first message, [EventDisconnect] once and last.
+//
+// # Concurrency
+//
+// Every method may be called from any goroutine and any handler, at any time. A
+// handler that blocks holds up its own socket: reading from it stops when a few
+// messages wait, while heartbeats go on. A handler that panics is reported under
+// [EventError] and closes its own socket.
+//
+// # Slow clients
+//
+// What waits for a client is bounded, see [WithSendQueue]. [Socket.Send] waits
+// when it is full. A broadcast does not: the client is closed with the code of a
+// slow consumer. Nothing is dropped in silence.
+package socket

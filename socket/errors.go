@@ -1,0 +1,90 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+)
+
+// The errors to tell apart with [errors.Is].
+var (
+	// ErrConnectionClosed: there is no connection, or there is one no more. It
+	// matches [net.ErrClosed].
+	ErrConnectionClosed error = &sentinel{"connection closed", net.ErrClosed}
+
+	// ErrInvalidMessage: a message could not be read or written as what it was
+	// meant to be.
+	ErrInvalidMessage = errors.New("socket: invalid message")
+
+	// ErrTimeout: the other end did not do in time what it had to. It matches
+	// [os.ErrDeadlineExceeded].
+	ErrTimeout error = &sentinel{"timeout", os.ErrDeadlineExceeded}
+)
+
+// sentinel is an error to compare with that also is a kind of another.
+type sentinel struct {
+	text string
+	kind error
+}
+
+func (e *sentinel) Error() string { return "socket: " + e.text }
+func (e *sentinel) Unwrap() error { return e.kind }
+
+// ConnectionError is a failure of a connection: it could not be made, was lost,
+// or could not take a message.
+type ConnectionError struct {
+	// Op is what was being done: "connect", "reconnect", "read", "send",
+	// "heartbeat" or "close".
+	Op  string
+	Err error
+}
+
+// Error returns the operation and its cause.
+func (e *ConnectionError) Error() string { return fmt.Sprintf("socket: %s: %v", e.Op, e.Err) }
+
+// Unwrap returns the cause.
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// MessageError is a failure of one message: it could not be encoded, was not
+// what it had to be, or made its handler panic. The connection it came on, or
+// was to leave on, goes on unless the handler panicked.
+type MessageError struct {
+	Event Event // "" when the message did not get as far as having one
+	Err   error
+}
+
+// Error returns the event and the cause.
+func (e *MessageError) Error() string {
+	if e.Event == "" {
+		return fmt.Sprintf("socket: message: %v", e.Err)
+	}
+	return fmt.Sprintf("socket: message %.128q: %v", e.Event, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *MessageError) Unwrap() error { return e.Err }
+
+// PanicError is the cause in a [MessageError] when a handler has panicked.
+type PanicError struct {
+	Value any    // what the handler panicked with
+	Stack []byte // of the goroutine that it ran on
+}
+
+// newPanicError must be called while the panicking stack is still there.
+func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+
+// Error returns the panic's value.
+func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }
+
+// Unwrap returns the panic's value where that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// invalid is a cause that matches ErrInvalidMessage.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrInvalidMessage}, args...)...)
+}

@@ -1,0 +1,28 @@
+package socket
+
+// Event is the name of an event. It is an alias, so that any string is one.
+//
+// A peer's message carries a name of 1 to 128 bytes. The names [EventConnect] and
+// [EventDisconnect], and on a server also [EventError], are told by the library
+// and never taken from a peer.
+type Event = string
+
+// The built-in events.
+const (
+	// EventConnect: a connection was made. It comes before the first message.
+	// Data is nil.
+	EventConnect Event = "connect"
+
+	// EventDisconnect: a connection ended. It comes once and last. Data is an
+	// error that tells why.
+	EventDisconnect Event = "disconnect"
+
+	// EventError: something went wrong that no call could return. Data is a
+	// *[ConnectionError] or a *[MessageError]. A client also gets what its
+	// server has sent under this name, as it was sent.
+	EventError Event = "error"
+
+	// EventMessage: a message that names no event. Data is the bare JSON value,
+	// or a []byte for a binary message.
+	EventMessage Event = "message"
+)

@@ -1,0 +1,46 @@
+package socket
+
+import (
+	_ "embed"
+	"fmt"
+	"net/http"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
+)
+
+//go:embed explain.html
+var explanation []byte
+
+// serveExplanation answers a request that asks for neither transport, most
+// likely a person's who has opened the address in a browser.
+func serveExplanation(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		refuse(w, &pollhttp.Refusal{
+			Status: http.StatusMethodNotAllowed,
+			Reason: "use GET with a WebSocket handshake, or the query transport=polling",
+			Header: http.Header{"Allow": {"GET, HEAD"}},
+		})
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(explanation) // nobody is left to tell
+}
+
+// refuse answers a request with a one-sentence reason. The HTTP connection is
+// closed: what follows a refused upgrade is not HTTP.
+func refuse(w http.ResponseWriter, ref *pollhttp.Refusal) {
+	h := w.Header()
+	for name, values := range ref.Header {
+		h[name] = values
+	}
+	h.Set("Connection", "close")
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(ref.Status)
+	_, _ = fmt.Fprintf(w, "{\"error\":%q}\n", ref.Reason) // nobody is left to tell
+}

@@ -1,0 +1,81 @@
+package socket
+
+import (
+	"encoding/json"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+)
+
+// incoming is what handlers are called for: a message of the peer, or something
+// that the library itself has to tell.
+type incoming struct {
+	event  Event
+	raw    []byte // JSON of a message's data, nil when there is none
+	binary []byte // a binary message
+	value  any    // of a built-in event, or the decoded raw
+	kind   incomingKind
+}
+
+type incomingKind uint8
+
+const (
+	fromJSON incomingKind = iota
+	fromBinary
+	builtIn
+)
+
+// decode returns the data for handlers that take any type.
+func (m *incoming) decode() (any, error) {
+	switch m.kind {
+	case builtIn:
+		return m.value, nil
+	case fromBinary:
+		return m.binary, nil
+	}
+	if m.value == nil && m.raw != nil {
+		v, err := envelope.Decode(m.raw)
+		if err != nil {
+			return nil, invalid("%v", err)
+		}
+		m.value = v
+	}
+	return m.value, nil
+}
+
+// decodeAs returns the data for handlers that take a T.
+func decodeAs[T any](m *incoming) (v T, err error) {
+	switch m.kind {
+	case builtIn:
+		v, _ = m.value.(T) // the zero value where there is no such data
+		return v, nil
+	case fromBinary:
+		if p, ok := any(&v).(*[]byte); ok {
+			*p = m.binary
+			return v, nil
+		}
+		if p, ok := any(&v).(*any); ok {
+			*p = m.binary
+			return v, nil
+		}
+		return v, invalid("a binary message is no %T", v)
+	}
+	if m.raw == nil {
+		return v, nil // no data is the zero value, as null is
+	}
+	switch p := any(&v).(type) {
+	case *any:
+		*p, err = m.decode()
+		return v, err
+	case *string:
+		if s, derr := m.decode(); derr == nil {
+			if text, ok := s.(string); ok {
+				*p = text
+				return v, nil
+			}
+		}
+	}
+	if err := json.Unmarshal(m.raw, &v); err != nil {
+		return v, invalid("%v", err)
+	}
+	return v, nil
+}

@@ -1,0 +1,181 @@
+package socket
+
+import (
+	"log/slog"
+	"time"
+)
+
+// ServerOption configures [NewServer].
+type ServerOption func(*serverOptions)
+
+// serverOptions are the settings of a server with all defaults in place.
+type serverOptions struct {
+	maxConnections int // 0: no limit
+	compression    bool
+	bufferSize     int
+	pingInterval   time.Duration
+	pingTimeout    time.Duration
+	maxMessage     int
+	queueBytes     int
+	queueMessages  int
+	writeTimeout   time.Duration
+	closeTimeout   time.Duration
+	maxRooms       int
+	maxRoomName    int
+	origins        []string
+	anyOrigin      bool
+	forwardedProto bool
+	logger         *slog.Logger
+}
+
+func defaultServerOptions() serverOptions {
+	return serverOptions{
+		maxConnections: 100,
+		bufferSize:     1024,
+		pingInterval:   25 * time.Second,
+		pingTimeout:    5 * time.Second,
+		maxMessage:     64 << 10,
+		queueBytes:     1 << 20,
+		queueMessages:  1024,
+		writeTimeout:   10 * time.Second,
+		closeTimeout:   5 * time.Second,
+		maxRooms:       128,
+		maxRoomName:    255,
+		logger:         slog.Default(),
+	}
+}
+
+// positive returns v, d for zero, and panics for a negative v.
+func positive[T int | time.Duration](option string, v, d T) T {
+	if v < 0 {
+		panic("socket: " + option + ": the value is negative")
+	}
+	if v == 0 {
+		return d
+	}
+	return v
+}
+
+// WithMaxConcurrency sets how many connections the server holds at once,
+// WebSocket connections and long-polling sessions together. Further ones are
+// refused with HTTP status 503 and a Retry-After header. Default: 100; zero and
+// less mean no limit.
+func WithMaxConcurrency(n int) ServerOption {
+	return func(o *serverOptions) { o.maxConnections = max(n, 0) }
+}
+
+// WithCompression lets clients compress and be sent compressed messages:
+// permessage-deflate (RFC 7692) without context takeover for WebSocket, gzip for
+// the bodies of long polling. Small messages are sent as they are. Default:
+// false. Do not put a secret and text of an attacker into one message when it is
+// on: the size on the wire tells whether they resemble each other.
+func WithCompression(enabled bool) ServerOption {
+	return func(o *serverOptions) { o.compression = enabled }
+}
+
+// WithBufferSize sets the size of the buffer that the first read of a burst is
+// made with, in bytes; further ones are larger. A connection that waits holds no
+// buffer. Default: 1024; zero means the default, at least 128.
+func WithBufferSize(n int) ServerOption {
+	return func(o *serverOptions) { o.bufferSize = positive("WithBufferSize", n, o.bufferSize) }
+}
+
+// WithPingInterval sets the silence of a client after which it is asked for a
+// sign of life. Any traffic counts as one. It is also how long a long poll waits
+// for messages. Default: 25 s; zero means the default, a negative value no
+// heartbeat.
+func WithPingInterval(d time.Duration) ServerOption {
+	return func(o *serverOptions) {
+		if d != 0 {
+			o.pingInterval = d
+		}
+	}
+}
+
+// WithPingTimeout sets how long a client may take to answer a ping: one that has
+// sent nothing for the interval and the timeout together is closed. Default:
+// 5 s; zero means the default, a negative value no limit.
+func WithPingTimeout(d time.Duration) ServerOption {
+	return func(o *serverOptions) {
+		if d != 0 {
+			o.pingTimeout = d
+		}
+	}
+}
+
+// WithMaxMessageSize sets the size of the largest message that is received, in
+// bytes, after decompression. A larger one ends its connection with close code
+// 1009. Default: 64 KiB; zero means the default, a negative value no limit.
+func WithMaxMessageSize(n int) ServerOption {
+	return func(o *serverOptions) {
+		if n != 0 {
+			o.maxMessage = n
+		}
+	}
+}
+
+// WithSendQueue sets how much may wait for a client that does not read, in bytes
+// and in messages. [Socket.Send] waits when it is full; a broadcast closes the
+// client with code 1013 instead. Default: 1 MiB and 1,024; zero means the
+// default.
+func WithSendQueue(bytes, messages int) ServerOption {
+	return func(o *serverOptions) {
+		o.queueBytes = positive("WithSendQueue", bytes, o.queueBytes)
+		o.queueMessages = positive("WithSendQueue", messages, o.queueMessages)
+	}
+}
+
+// WithWriteTimeout sets how long a client may take nothing of what is sent to it
+// before its connection is closed. Default: 10 s; zero means the default.
+func WithWriteTimeout(d time.Duration) ServerOption {
+	return func(o *serverOptions) { o.writeTimeout = positive("WithWriteTimeout", d, o.writeTimeout) }
+}
+
+// WithCloseTimeout sets how long a closing handshake may take before the network
+// connection is closed all the same. Default: 5 s; zero means the default.
+func WithCloseTimeout(d time.Duration) ServerOption {
+	return func(o *serverOptions) { o.closeTimeout = positive("WithCloseTimeout", d, o.closeTimeout) }
+}
+
+// WithMaxRooms sets how many rooms one socket may be in, and how long the name
+// of a room may be, in bytes. A join beyond is refused with a *[RoomError].
+// Default: 128 and 255; zero means the default.
+func WithMaxRooms(rooms, nameBytes int) ServerOption {
+	return func(o *serverOptions) {
+		o.maxRooms = positive("WithMaxRooms", rooms, o.maxRooms)
+		o.maxRoomName = positive("WithMaxRooms", nameBytes, o.maxRoomName)
+	}
+}
+
+// WithAllowedOrigins lets web pages of further origins connect, each given as
+// scheme://host[:port], over WebSocket and long polling alike. Without it only
+// pages of the server's own origin may; clients that are not browsers send no
+// origin and always may. [NewServer] panics for a value of another form.
+func WithAllowedOrigins(origins ...string) ServerOption {
+	return func(o *serverOptions) { o.origins = append(o.origins, origins...) }
+}
+
+// WithInsecureAnyOrigin lets the web pages of every origin connect, with the
+// cookies of the person who looks at them. It is meant for services that use no
+// cookies.
+func WithInsecureAnyOrigin() ServerOption {
+	return func(o *serverOptions) { o.anyOrigin = true }
+}
+
+// WithTrustForwardedProto takes the scheme of the server's own origin from the
+// X-Forwarded-Proto header. It is for servers behind a proxy that ends TLS, sets
+// the header on every request, and drops what clients send of it.
+func WithTrustForwardedProto() ServerOption {
+	return func(o *serverOptions) { o.forwardedProto = true }
+}
+
+// WithLogger sets where the server logs to: refused and closed connections,
+// panics of handlers. Default: [slog.Default]; nil means nowhere.
+func WithLogger(l *slog.Logger) ServerOption {
+	return func(o *serverOptions) {
+		if l == nil {
+			l = slog.New(slog.DiscardHandler)
+		}
+		o.logger = l
+	}
+}

@@ -1,0 +1,113 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/poll"
+	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// newPollEngine returns the engine behind all long-polling sessions of s.
+func newPollEngine(s *Server) *pollhttp.Engine {
+	o := &s.opts
+	c := pollhttp.Config{
+		Open: func(ps *pollhttp.Session, r *http.Request) (pollhttp.Handler, error) {
+			if ref := s.admit(); ref != nil {
+				return nil, ref
+			}
+			c := s.newConn(ps.ID(), r)
+			s.open(c, pollLink{ps})
+			return pollHandler{c}, nil
+		},
+		NewID:        newID,
+		Limits:       poll.Limits{Message: o.maxMessage},
+		Queue:        poll.QueueLimits{Bytes: o.queueBytes, Messages: o.queueMessages},
+		CloseWait:    o.closeTimeout,
+		WriteTimeout: o.writeTimeout,
+		Compression:  o.compression,
+	}
+	if o.pingInterval > 0 {
+		c.Wait = o.pingInterval
+		if o.pingTimeout > 0 {
+			c.Expiry = o.pingInterval + o.pingTimeout
+		}
+	}
+	return pollhttp.New(c)
+}
+
+// servePolling serves one request of long polling.
+func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
+	if err := s.upgrader.CheckOrigin(r); err != nil {
+		reason := "the page's origin may not connect (WithAllowedOrigins)"
+		refuse(w, &pollhttp.Refusal{Status: http.StatusForbidden, Reason: reason})
+		return
+	}
+	s.polling.ServeHTTP(w, r)
+}
+
+// pollLink is the link over a long-polling session.
+type pollLink struct{ *pollhttp.Session }
+
+func (l pollLink) queue(typ transport.MessageType, p []byte) error {
+	return l.push(poll.Message{Data: append(make([]byte, 0, len(p)), p...), Binary: typ == transport.MessageBinary})
+}
+
+func (l pollLink) queueShared(m *transport.PreparedMessage) error {
+	return l.push(poll.Message{Data: m.Payload(), Binary: m.Type() == transport.MessageBinary})
+}
+
+func (l pollLink) push(m poll.Message) error {
+	err := l.Send(m)
+	if errors.Is(err, pollhttp.ErrQueueFull) {
+		return transport.ErrQueueFull
+	}
+	return err
+}
+
+func (l pollLink) wait(ctx context.Context) error { return l.WaitQueue(ctx) }
+
+func (l pollLink) queued() (bytes, messages int) {
+	messages, bytes = l.Queued()
+	return bytes, messages
+}
+
+func (l pollLink) close(code transport.StatusCode, reason string) { l.Close(uint16(code), reason) }
+
+func (l pollLink) refuse(code transport.StatusCode, reason string) { l.Refuse(uint16(code), reason) }
+
+func (l pollLink) closeNow() { l.CloseNow() }
+
+// The engine watches over its sessions itself: a client that stays away expires.
+func (l pollLink) beats() bool { return false }
+
+func (l pollLink) ping() {}
+
+func (l pollLink) activity() uint32 { return 0 }
+
+// Polls are answered whatever the handler of a POST does.
+func (l pollLink) handOff() {}
+
+// pollHandler passes what happens to a long-polling session to its socket.
+type pollHandler struct{ c *conn }
+
+func (h pollHandler) Message(m pollhttp.Message) {
+	typ := transport.MessageText
+	if m.Binary {
+		typ = transport.MessageBinary
+	}
+	h.c.received(typ, m.Data)
+}
+
+func (h pollHandler) Closed(cause error) {
+	var ce *pollhttp.CloseError
+	switch {
+	case errors.As(cause, &ce) && ce.Remote:
+		cause = &transport.CloseError{Code: transport.StatusCode(ce.Code), Reason: ce.Reason}
+	case errors.Is(cause, pollhttp.ErrExpired):
+		cause = ErrTimeout
+	}
+	h.c.ended(cause)
+}

@@ -1,0 +1,142 @@
+package socket
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// pulse is the server's one clock: it pings silent clients, closes dead ones,
+// and lets reading go on behind handlers that run for long. One goroutine and
+// one timer serve all connections; they are there only while there are any.
+type pulse struct {
+	server *Server
+	step   time.Duration // longest time between two visits of a socket
+	start  time.Time
+
+	mu      sync.Mutex // guards the fields below, and beat.entry of all sockets
+	wheel   *session.Wheel
+	running bool
+	due     []*conn // reused between rounds
+}
+
+// maxStep bounds how long a handler runs before reading goes on behind it.
+const maxStep = 5 * time.Second
+
+func (p *pulse) init(s *Server) {
+	p.server = s
+	p.step = maxStep
+	if i := s.opts.pingInterval; i > 0 {
+		p.step = min(p.step, max(i/4, time.Millisecond))
+	}
+	tick := min(session.DefaultWheelTick, max(p.step/4, time.Millisecond))
+	if t := s.opts.pingTimeout; t > 0 {
+		tick = min(tick, max(t/8, time.Millisecond))
+	}
+	p.start = time.Now()
+	p.wheel = session.NewWheel(session.WheelOptions{Tick: tick})
+}
+
+func (p *pulse) now() time.Duration { return time.Since(p.start) }
+
+// add begins to watch over c.
+func (p *pulse) add(c *conn) {
+	o := &p.server.opts
+	now := p.now()
+	c.beat.entry.Owner = c
+	h := session.HeartbeatOptions{Interval: o.pingInterval, Timeout: o.pingTimeout}
+	if !c.link.beats() {
+		h.Interval = -1
+	}
+	c.beat.heart = session.NewHeartbeat(h, now, rand.Float64())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.schedule(c, now)
+	if !p.running {
+		p.running = true
+		go p.run() // owned by p: ends when no socket is left
+	}
+}
+
+// schedule plans the next visit. It is called with mu held.
+func (p *pulse) schedule(c *conn, now time.Duration) {
+	step := p.step
+	if !c.link.beats() {
+		step = min(step, time.Second) // for the polling engine, which rides along
+	}
+	p.wheel.Add(&c.beat.entry, min(c.beat.heart.Deadline(), now+step))
+}
+
+// remove ends the watch over c.
+func (p *pulse) remove(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wheel.Remove(&c.beat.entry)
+	c.beat.entry.Owner = nil
+}
+
+// run visits sockets when their time has come. It owns due and the beats.
+func (p *pulse) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		<-timer.C
+		now := p.now()
+		p.server.polling.Advance(time.Now())
+		p.mu.Lock()
+		p.due = p.due[:0]
+		p.wheel.Advance(now, func(e *session.Entry) { p.due = append(p.due, e.Owner.(*conn)) })
+		due := p.due
+		p.mu.Unlock()
+		for _, c := range due {
+			p.visit(c, now)
+		}
+		p.mu.Lock()
+		for i, c := range due {
+			if c.beat.entry.Owner != nil {
+				p.schedule(c, now)
+			}
+			due[i] = nil
+		}
+		if p.wheel.Len() == 0 {
+			p.running = false
+			p.mu.Unlock()
+			return
+		}
+		next := p.wheel.Next()
+		p.mu.Unlock()
+		timer.Reset(max(next-p.now(), 0))
+	}
+}
+
+// visit looks after one socket.
+func (p *pulse) visit(c *conn, now time.Duration) {
+	b := &c.beat
+	if a := c.link.activity(); a != b.last {
+		b.last = a
+		b.heart.Seen(now)
+	}
+	// A handler that was running at the last visit and still is keeps its
+	// socket from being read: pings would go unanswered, and the peer would seem
+	// dead.
+	busy, runs, full := c.turn.state()
+	if busy && b.wasBusy && runs == b.runs {
+		c.link.handOff()
+	}
+	b.wasBusy, b.runs = busy, runs
+	if full {
+		b.heart.Seen(now) // it is not read because of us
+	}
+	switch b.heart.Advance(now) {
+	case session.Ping:
+		c.link.ping()
+	case session.Dead:
+		p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
+		if c.end(&ConnectionError{Op: "heartbeat", Err: ErrTimeout}) {
+			c.link.refuse(transport.StatusPolicyViolation, "ping timeout")
+		}
+	}
+}

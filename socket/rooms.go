@@ -1,0 +1,223 @@
+package socket
+
+import (
+	"fmt"
+	"hash/maphash"
+	"sync"
+)
+
+// rooms are the groups that sockets have joined. They are spread over shards so
+// that joins of different rooms do not wait for each other.
+type rooms struct {
+	seed   maphash.Seed
+	shards [roomShards]roomShard
+}
+
+const roomShards = 32
+
+type roomShard struct {
+	mu    sync.RWMutex // guards rooms and all groups in it
+	rooms map[string]*group
+}
+
+// group is a set of sockets. A broadcast walks it as a slice in the order of
+// joining, which the processor's caches like better than a map.
+type group struct {
+	members []*membership
+}
+
+// membership is a socket's place in a group.
+type membership struct {
+	room  string
+	c     *conn
+	index int // in the group's members; guarded by its shard
+}
+
+func newRooms() *rooms { return &rooms{seed: maphash.MakeSeed()} }
+
+func (r *rooms) shard(room string) *roomShard {
+	return &r.shards[maphash.String(r.seed, room)%roomShards]
+}
+
+// add makes m a member of its room.
+func (r *rooms) add(m *membership) {
+	s := r.shard(m.room)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.rooms[m.room]
+	if g == nil {
+		if s.rooms == nil {
+			s.rooms = make(map[string]*group)
+		}
+		g = new(group)
+		s.rooms[m.room] = g
+	}
+	g.add(m)
+}
+
+// remove ends a membership. An empty room costs nothing.
+func (r *rooms) remove(m *membership) {
+	s := r.shard(m.room)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.rooms[m.room]
+	g.remove(m)
+	if len(g.members) == 0 {
+		delete(s.rooms, m.room)
+	}
+}
+
+// appendMembers appends the sockets that are in a room to dst. No lock is held
+// when it returns, so nothing waits while they are written to.
+func (r *rooms) appendMembers(dst []*conn, room string) []*conn {
+	s := r.shard(room)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if g := s.rooms[room]; g != nil {
+		dst = g.append(dst)
+	}
+	return dst
+}
+
+func (g *group) add(m *membership) {
+	m.index = len(g.members)
+	g.members = append(g.members, m)
+}
+
+// remove puts the last member in the place of m.
+func (g *group) remove(m *membership) {
+	last := len(g.members) - 1
+	moved := g.members[last]
+	g.members[m.index] = moved
+	moved.index = m.index
+	g.members[last] = nil
+	g.members = g.members[:last]
+	if cap(g.members) > 64 && last < cap(g.members)/4 {
+		g.members = append(make([]*membership, 0, cap(g.members)/2), g.members...)
+	}
+}
+
+func (g *group) append(dst []*conn) []*conn {
+	for _, m := range g.members {
+		dst = append(dst, m.c)
+	}
+	return dst
+}
+
+// RoomError is the refusal of a join.
+type RoomError struct {
+	Room   string
+	Reason string // names the limit and the option that sets it
+}
+
+// Error returns the reason with the room's name, shortened to 64 bytes.
+func (e *RoomError) Error() string { return fmt.Sprintf("socket: join %.64q: %s", e.Room, e.Reason) }
+
+func (c *conn) Join(room string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reason != nil || c.member(room) >= 0 {
+		return nil
+	}
+	limits := &c.server.opts
+	switch {
+	case room == "":
+		return &RoomError{room, "the name is empty"}
+	case len(room) > limits.maxRoomName:
+		return &RoomError{room, fmt.Sprintf("the name has %d bytes, more than %d (WithMaxRooms)", len(room), limits.maxRoomName)}
+	case len(c.rooms) >= limits.maxRooms:
+		return &RoomError{room, fmt.Sprintf("the socket is in %d rooms, the most it may be in (WithMaxRooms)", len(c.rooms))}
+	}
+	m := &membership{room: room, c: c}
+	c.rooms = append(c.rooms, m)
+	c.server.rooms.add(m)
+	return nil
+}
+
+func (c *conn) Leave(room string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := c.member(room)
+	if i < 0 {
+		return
+	}
+	c.server.rooms.remove(c.rooms[i])
+	c.rooms = append(c.rooms[:i], c.rooms[i+1:]...)
+}
+
+// member returns the index of a room in c.rooms, -1 if the socket is not in it.
+// It is called with mu held.
+func (c *conn) member(room string) int {
+	for i, m := range c.rooms {
+		if m.room == room {
+			return i
+		}
+	}
+	return -1
+}
+
+// leaveAll ends all memberships.
+func (c *conn) leaveAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.rooms {
+		c.server.rooms.remove(m)
+	}
+	c.rooms = nil
+}
+
+func (c *conn) Rooms() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make([]string, len(c.rooms))
+	for i, m := range c.rooms {
+		names[i] = m.room
+	}
+	return names
+}
+
+// Join makes a socket a member of a room. It does nothing for an unknown id, for
+// one that is disconnected, and for a member. The error is a *[RoomError]: an
+// empty or too long name, or a socket that is in too many rooms, see
+// [WithMaxRooms].
+func (s *Server) Join(id, room string) error {
+	if c := s.sockets.get(id); c != nil {
+		return c.Join(room)
+	}
+	return nil
+}
+
+// Leave ends a socket's membership. It does nothing when there is none.
+func (s *Server) Leave(id, room string) {
+	if c := s.sockets.get(id); c != nil {
+		c.Leave(room)
+	}
+}
+
+// LeaveAll ends all memberships of a socket.
+func (s *Server) LeaveAll(id string) {
+	if c := s.sockets.get(id); c != nil {
+		c.leaveAll()
+	}
+}
+
+// RoomsOf returns the rooms that a socket is in, in the order it joined them;
+// none for an unknown id.
+func (s *Server) RoomsOf(id string) []string {
+	if c := s.sockets.get(id); c != nil {
+		return c.Rooms()
+	}
+	return nil
+}
+
+// In returns the connected sockets in a room, a snapshot. A room exists while it
+// has members.
+func (s *Server) In(room string) []Socket {
+	var members []Socket
+	for _, c := range s.rooms.appendMembers(nil, room) {
+		if c.IsConnected() {
+			members = append(members, c)
+		}
+	}
+	return members
+}

@@ -1,0 +1,245 @@
+package socket
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// Server accepts connections and passes their events to handlers.
+//
+// All methods may be called from any goroutine and any handler, at any time.
+type Server struct {
+	opts     serverOptions
+	log      *slog.Logger
+	upgrader *transport.Upgrader
+	handlers handlers[serverHandler]
+	sockets  *registry
+	rooms    *rooms
+	pulse    pulse
+	polling  *pollhttp.Engine
+	full     limiter // of the log line about WithMaxConcurrency
+
+	mu      sync.Mutex // guards the fields below
+	count   int        // connections, accepted and not forgotten
+	closing bool       // Shutdown was called
+	gone    chan struct{}
+}
+
+// NewServer returns a server. It starts nothing: as long as there is no
+// connection there is no goroutine either. It panics when an option has an
+// impossible value.
+func NewServer(opts ...ServerOption) *Server {
+	o := defaultServerOptions()
+	for _, opt := range opts {
+		opt(&o)
+	}
+	s := &Server{opts: o, log: o.logger, sockets: newRegistry(), rooms: newRooms()}
+	s.upgrader = transport.NewUpgrader(&transport.AcceptOptions{
+		AllowedOrigins:         o.origins,
+		InsecureAllowAnyOrigin: o.anyOrigin,
+		TrustForwardedProto:    o.forwardedProto,
+		Compression:            o.compression,
+		Limits: transport.Limits{
+			MaxMessageSize:   o.maxMessage,
+			MaxQueueBytes:    o.queueBytes,
+			MaxQueueMessages: o.queueMessages,
+			BufferSize:       o.bufferSize,
+			WriteTimeout:     o.writeTimeout,
+			CloseTimeout:     o.closeTimeout,
+		},
+	})
+	if o.anyOrigin {
+		s.log.Warn("socket: web pages of every origin may connect", "option", "WithInsecureAnyOrigin")
+	}
+	s.pulse.init(s)
+	s.polling = newPollEngine(s)
+	return s
+}
+
+// HandleFunc adds a handler for an event: a built-in one or any name that
+// clients send. Several handlers of one event run in the order they were added.
+// Handlers of one socket run one at a time, in the order in which its messages
+// came; those of different sockets run in parallel. data is what
+// [encoding/json] makes of JSON in an interface{}; see [Handle] for other types.
+//
+// A handler that blocks delays only its own socket. One that panics is reported
+// under [EventError] and closes its own socket.
+func (s *Server) HandleFunc(event Event, handler func(s Socket, data interface{})) {
+	if handler == nil {
+		panic("socket: HandleFunc: nil handler")
+	}
+	s.handlers.add(event, func(sock Socket, m *incoming) error {
+		v, err := m.decode()
+		if err != nil {
+			return err
+		}
+		handler(sock, v)
+		return nil
+	})
+}
+
+// GetSocket returns the connected socket with the given id.
+func (s *Server) GetSocket(id string) (Socket, bool) {
+	if c := s.sockets.get(id); c != nil && c.IsConnected() {
+		return c, true
+	}
+	return nil, false
+}
+
+// Count returns the number of connections. One counts until its disconnect
+// handlers have run.
+func (s *Server) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count
+}
+
+// ServeHTTP is [Server.HandleHTTP], so that a Server is an [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.HandleHTTP(w, r) }
+
+// HandleHTTP serves WebSocket and long polling on the path that it is mounted
+// at. It returns as soon as a WebSocket connection is open.
+func (s *Server) HandleHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case transport.IsUpgrade(r):
+		s.serveWebSocket(w, r)
+	case r.URL.Query().Get("transport") == "polling":
+		s.servePolling(w, r)
+	default:
+		serveExplanation(w, r)
+	}
+}
+
+// The names in the handshake that a client of this module asks with and is
+// answered with; no other is told anything.
+const (
+	versionHeader = "Socket-Version"
+	idHeader      = "Socket-Id"
+)
+
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if ref := s.admit(); ref != nil {
+		refuse(w, ref)
+		return
+	}
+	c := s.newConn(newID(), r)
+	var answer http.Header
+	if r.Header.Get(versionHeader) != "" {
+		answer = http.Header{idHeader: {c.id}}
+	}
+	ws, err := s.upgrader.Accept(w, r, answer)
+	if err != nil {
+		s.release()
+		s.log.Debug("socket: handshake refused", "err", err)
+		return
+	}
+	l := webSocketLink{ws}
+	s.open(c, l)
+	go ws.Serve(webSocketHandler{c}) // owned by ws: ends with the connection
+}
+
+// newID returns an id that nobody can guess.
+func newID() string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails
+	return session.NewID(random)
+}
+
+// newConn returns the socket of a connection that is being made.
+func (s *Server) newConn(id string, r *http.Request) *conn {
+	return &conn{id: id, server: s, info: newRequestInfo(r)}
+}
+
+// open makes a connection known and runs its connect handlers, before the first
+// message and without keeping the caller.
+func (s *Server) open(c *conn, l link) {
+	c.link = l
+	c.turn.begin() // messages wait for the connect handlers
+	s.sockets.add(c)
+	s.pulse.add(c)
+	if s.closed() {
+		// Shutdown has passed by in between.
+		c.close(transport.StatusGoingAway, goingAway)
+	}
+	if len(s.handlers.get(EventConnect)) == 0 {
+		c.turn.end()
+		return
+	}
+	go func() { // owned by c: ends with the connect handlers
+		c.call(&incoming{event: EventConnect, kind: builtIn})
+		c.turn.end()
+	}()
+}
+
+// forget drops a socket whose disconnect handlers have run.
+func (s *Server) forget(c *conn) {
+	c.leaveAll()
+	s.sockets.remove(c)
+	s.pulse.remove(c)
+	s.release()
+}
+
+// admit takes a place for a connection, or returns how to refuse it.
+func (s *Server) admit() *pollhttp.Refusal {
+	s.mu.Lock()
+	closing := s.closing
+	full := s.opts.maxConnections > 0 && s.count >= s.opts.maxConnections
+	if !closing && !full {
+		s.count++
+	}
+	s.mu.Unlock()
+	reason := goingAway
+	switch {
+	case closing:
+	case full:
+		reason = "the server is full"
+		if s.full.allow(time.Now()) {
+			s.log.Warn("socket: connection refused: the server is full", "option", "WithMaxConcurrency", "max", s.opts.maxConnections)
+		}
+	default:
+		return nil
+	}
+	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+}
+
+// release gives a place back.
+func (s *Server) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count--
+	if s.count == 0 && s.gone != nil {
+		close(s.gone)
+		s.gone = nil
+	}
+}
+
+func (s *Server) closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// limiter allows one thing in a while, so that a flood of refused connections is
+// no flood of log lines.
+type limiter struct {
+	mu   sync.Mutex // guards last
+	last time.Time
+}
+
+func (l *limiter) allow(now time.Time) bool {
+	const pause = 10 * time.Second
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.last.IsZero() && now.Sub(l.last) < pause {
+		return false
+	}
+	l.last = now
+	return true
+}

@@ -1,0 +1,67 @@
+package socket
+
+import (
+	"context"
+	"net/http"
+)
+
+// Socket is a server's end of one connection. The library makes it and hands it
+// to handlers; it stays valid, though not connected, for as long as it is
+// referred to.
+//
+// All methods may be called from any goroutine and any handler, at any time.
+type Socket interface {
+	// ID returns the connection's public name, unique and unguessable: 22
+	// characters. It may be shown to other clients.
+	ID() string
+
+	// Send sends an event to this client. data is what [encoding/json] can
+	// encode, and is not retained; a []byte under [EventMessage] becomes a bare
+	// binary message.
+	//
+	// Messages arrive in the order of the calls. Send returns once the message
+	// is written or queued. While the queue is full (1 MiB or 1,024 messages,
+	// see [WithSendQueue]) it waits for the client to read, for the write timeout
+	// at most; a client that has not read by then is closed as a slow consumer.
+	//
+	// The error is a *[MessageError] when data cannot be encoded, and a
+	// *[ConnectionError] that matches [ErrConnectionClosed] or [ErrTimeout] when
+	// the message cannot be delivered.
+	Send(event Event, data interface{}) error
+
+	// On adds a handler for events of this client alone. It runs after those of
+	// [Server.HandleFunc]. Handlers of one socket run one at a time.
+	On(event Event, handler func(interface{}))
+
+	// Off removes the handlers that On has added for event.
+	Off(event Event)
+
+	// Join makes the socket a member of a room, and Leave ends that; Rooms are
+	// the rooms that it is in, in the order it joined them. A socket that is
+	// disconnected joins nothing, and is out of its rooms once its disconnect
+	// handlers have run. The error of Join is that of [Server.Join].
+	Join(room string) error
+	Leave(room string)
+	Rooms() []string
+
+	// Close ends the connection: what is queued is sent, then a closing
+	// handshake. It does not wait for that. Handlers of later messages do not
+	// run; the disconnect handler does. Calls after the first do nothing.
+	Close() error
+
+	// IsConnected reports whether the connection is open.
+	IsConnected() bool
+
+	// Context returns a context that ends when the connection does.
+	Context() context.Context
+
+	// Request returns a copy of the HTTP request that opened the connection:
+	// method, URL, headers, host and remote address, without body and context.
+	// It is made anew by each call.
+	Request() *http.Request
+
+	// Set keeps a value of the application's with the socket, and Get returns
+	// it. Set with a nil value removes the key.
+	Set(key string, value any)
+	Get(key string) (value any, ok bool)
+}
