@@ -1,5 +1,7 @@
 package poll
 
+import "strconv"
+
 // Message is one whole message of the application. The zero Message is an empty
 // text message.
 type Message struct {
@@ -7,4 +9,12 @@ type Message struct {
 	Binary bool
 	// Data is the payload. It is shared, not copied: nobody writes to it.
 	Data []byte
+}
+
+// String returns the payload quoted, behind the word binary if it is not text.
+func (m Message) String() string {
+	if m.Binary {
+		return "binary " + strconv.Quote(string(m.Data))
+	}
+	return strconv.Quote(string(m.Data))
 }

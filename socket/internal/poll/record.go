@@ -125,9 +125,9 @@ func parseRecord(record []byte, limit int) (Message, error) {
 	}
 	data := make([]byte, encoding.DecodedLen(len(encoded)))
 	n, err := encoding.Decode(data, encoded)
-	// The decoder of the standard library skips line breaks, so that their
-	// number would be a second way to write a record; the length tells.
-	if err != nil || n != size {
+	// The decoder of the standard library skips line breaks, which would be a
+	// second way to write a record; the lengths tell.
+	if err != nil || n != size || len(encoded)%4 != 0 {
 		return Message{}, &ProtocolError{"a record is not valid base64"}
 	}
 	data = data[:n:n]

@@ -23,7 +23,7 @@ type phase uint8
 const (
 	phaseOpen    phase = iota
 	phaseClosing       // what is queued may still be polled
-	phaseClosed
+	phaseClosed        // nothing is queued, and acknowledgements do not matter
 )
 
 // NewSession returns an open session whose queue has the limits queue and whose
@@ -145,7 +145,7 @@ func (s *Session) Refuse(code uint16, reason string) bool {
 	if !s.Close(code, reason) {
 		return false
 	}
-	s.out.Drop()
+	s.Abort()
 	return true
 }
 
