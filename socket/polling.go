@@ -45,6 +45,13 @@ func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &pollhttp.Refusal{Status: http.StatusForbidden, Reason: reason})
 		return
 	}
+	if origin := r.Header.Get("Origin"); origin != "" && (s.opts.anyOrigin || len(s.opts.origins) > 0) {
+		if r.Method == http.MethodOptions {
+			pollhttp.Preflight(w, origin)
+			return
+		}
+		pollhttp.AllowOrigin(w.Header(), origin)
+	}
 	s.polling.ServeHTTP(w, r)
 }
 
@@ -87,8 +94,7 @@ func (l pollLink) ping() {}
 
 func (l pollLink) activity() uint32 { return 0 }
 
-// Polls are answered whatever the handler of a POST does.
-func (l pollLink) handOff() {}
+func (l pollLink) handOff() { l.HandOff() }
 
 // pollHandler passes what happens to a long-polling session to its socket.
 type pollHandler struct{ c *conn }
