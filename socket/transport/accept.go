@@ -77,6 +77,14 @@ type Limits struct {
 	// last. Default: 30 s.
 	MessageTimeout time.Duration
 
+	// MaxControlFrames is how many pings, pongs and close frames may come within
+	// 10 s. Default: 1,000.
+	MaxControlFrames int
+
+	// Budget bounds what all connections that are given the same one hold
+	// together. Default: none.
+	Budget *Budget
+
 	// CloseTimeout is how long a closing handshake may take. Default: 5 s; it
 	// cannot be lifted.
 	CloseTimeout time.Duration
@@ -99,6 +107,8 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		messageTimeout: max(orDefault(l.MessageTimeout, defaultMessageTimeout), 0),
 		closeTimeout:   orDefault(max(l.CloseTimeout, 0), defaultCloseTimeout),
 		compressFrom:   defaultCompressFrom,
+		maxControl:     orUnlimited(orDefault(l.MaxControlFrames, defaultControlFrames)),
+		budget:         l.Budget,
 	}
 }
 
@@ -127,6 +137,7 @@ const (
 	defaultCloseTimeout   = 5 * time.Second
 	defaultMessageTimeout = 30 * time.Second
 	defaultCompressFrom   = 512 // smallest message that is compressed, bytes
+	defaultControlFrames  = 1000
 	minRead               = 128 // smallest read buffer, bytes
 )
 

@@ -68,15 +68,27 @@ func (e *LimitError) reason() string {
 	return fmt.Sprintf("%s %d exceeds %d (%s)", e.Limit, e.Actual, e.Max, e.Option)
 }
 
+// The limits of this package, as errors name them; the others are the protocol
+// core's.
+const (
+	limitCompletion = "message completion time in ms"
+	limitBudget     = "memory budget in bytes"
+	limitControl    = "number of control frames in 10 s"
+)
+
 // optionOf names the option behind each limit of the protocol core.
 func optionOf(limit string) string {
 	switch limit {
-	case "message completion time":
+	case limitCompletion:
 		return "MessageTimeout"
-	case "fragments":
+	case "number of fragments":
 		return "MaxFragments"
-	case "empty fragments":
+	case "number of empty fragments in a row":
 		return "MaxEmptyFragments"
+	case limitBudget:
+		return "Budget"
+	case limitControl:
+		return "MaxControlFrames"
 	}
 	return "MaxMessageSize"
 }
@@ -346,6 +358,11 @@ func (c *Conn) shut() {
 
 	c.out.mu.Lock()
 	c.out.fail(errClosed)
+	c.chargeOutput()
 	c.out.mu.Unlock()
 	c.pings.fail()
+	if !c.in.served.Load() && c.in.mu.TryLock() {
+		c.uncharge() // otherwise the reader does
+		c.in.mu.Unlock()
+	}
 }

@@ -46,6 +46,8 @@ type config struct {
 	closeTimeout   time.Duration
 	messageTimeout time.Duration
 	compressFrom   int // smallest message that is compressed, bytes
+	maxControl     int // control frames in controlWindow
+	budget         *Budget
 }
 
 // newConn takes over nc after the opening handshake. early are the bytes that

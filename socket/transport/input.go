@@ -23,9 +23,13 @@ type input struct {
 	rest []byte  // received and not decoded
 	size int     // of the next buffer, bytes
 
-	begun  time.Time // when the unfinished message was first seen unfinished
-	armed  bool      // a read deadline is set
-	corked bool      // answers are being collected since the last fill
+	begun   time.Time // when the unfinished message was first seen unfinished
+	armed   bool      // a read deadline is set
+	charged int64     // of dec's memory, to the budget
+
+	controls      int       // control frames since controlsSince
+	controlsSince time.Time // begin of the present window
+	corked        bool      // answers are being collected since the last fill
 
 	received atomic.Uint32 // reads that brought something
 	served   atomic.Bool   // Serve reads
@@ -51,6 +55,11 @@ func (c *Conn) next() (wsproto.Event, error) {
 		if err != nil {
 			return ev, c.refuse(err)
 		}
+		if ev.Kind >= wsproto.KindPing {
+			if err := c.countControl(); err != nil {
+				return ev, err
+			}
+		}
 		switch ev.Kind {
 		case wsproto.KindPing:
 			c.sendPong(ev.Payload)
@@ -62,6 +71,9 @@ func (c *Conn) next() (wsproto.Event, error) {
 			if in.corked {
 				in.corked = false
 				c.uncork()
+			}
+			if err := c.chargeInput(); err != nil {
+				return ev, err
 			}
 			if err := c.fill(); err != nil {
 				return ev, err
@@ -76,6 +88,51 @@ func (c *Conn) next() (wsproto.Event, error) {
 			return ev, nil
 		}
 	}
+}
+
+// chargeInput counts the memory of an unfinished message against the budget.
+func (c *Conn) chargeInput() error {
+	b := c.cfg.budget
+	if b == nil {
+		return nil
+	}
+	in := &c.in
+	var held int64
+	if in.dec.InMessage() {
+		held = int64(in.dec.Held())
+	}
+	if b.charge(&in.charged, held, inboundShare) {
+		return nil
+	}
+	return c.refuse(&wsproto.LimitError{
+		Code: wsproto.CloseTryAgainLater, Limit: limitBudget, Max: b.max, Actual: b.used.Load() + held - in.charged,
+	})
+}
+
+// uncharge gives back what of the budget the input holds, when it has ended.
+func (c *Conn) uncharge() { c.cfg.budget.charge(&c.in.charged, 0, anyShare) }
+
+// controlWindow is the time in which MaxControlFrames may come.
+const controlWindow = 10 * time.Second
+
+// countControl refuses a peer that sends control frames without measure. The
+// clock is read once in a window, not for each of them.
+func (c *Conn) countControl() error {
+	in := &c.in
+	if in.controls == 0 {
+		in.controlsSince = time.Now()
+	}
+	if in.controls++; in.controls <= c.cfg.maxControl {
+		return nil
+	}
+	n := in.controls
+	in.controls = 0
+	if time.Since(in.controlsSince) >= controlWindow {
+		return nil
+	}
+	return c.refuse(&wsproto.LimitError{
+		Code: wsproto.ClosePolicyViolation, Limit: limitControl, Max: int64(c.cfg.maxControl), Actual: int64(n),
+	})
 }
 
 // fill waits for bytes from the peer. Nothing that is undecoded may be left.
@@ -227,7 +284,7 @@ func (c *Conn) readFailed(err error) error {
 		}
 		if in := &c.in; !in.begun.IsZero() && time.Since(in.begun) >= c.cfg.messageTimeout {
 			return c.refuse(&wsproto.LimitError{
-				Code: wsproto.ClosePolicyViolation, Limit: "message completion time",
+				Code: wsproto.ClosePolicyViolation, Limit: limitCompletion,
 				Max: c.cfg.messageTimeout.Milliseconds(), Actual: time.Since(in.begun).Milliseconds(),
 			})
 		}

@@ -28,6 +28,8 @@ type output struct {
 	timer    *corkTimer    // bounds that wait; nil until something waits
 	stream   bool          // a Writer has begun a message and not finished it
 	final    atomic.Bool   // the close frame is queued: nothing may follow it
+	blocked  bool          // a goroutine writes: what is queued stays for a while
+	charged  int64         // of what is queued, to the budget
 	err      error         // nothing can be sent any more
 	room     chan struct{} // closed when a write has made room; nil when nobody waits
 	free     chan struct{} // closed when a Writer has finished; nil when nobody waits
@@ -157,6 +159,10 @@ func (c *Conn) flush() {
 			// The rest may block, and the caller must not. The goroutine ends
 			// when the queue is empty, the peer has taken nothing for the write
 			// timeout, or the connection is closed.
+			o.mu.Lock()
+			o.blocked = true
+			c.chargeOutput()
+			o.mu.Unlock()
 			go c.writeAll(q)
 			return
 		}
@@ -181,6 +187,17 @@ func (c *Conn) take() *batch {
 	return q
 }
 
+// chargeOutput counts what is queued against the budget, if it is there to stay.
+// It is called with mu held.
+func (c *Conn) chargeOutput() {
+	o := &c.out
+	var held int64
+	if o.blocked && o.err == nil {
+		held = int64(o.bytes)
+	}
+	c.cfg.budget.charge(&o.charged, held, anyShare)
+}
+
 // wrote accounts for a batch that was written, or failed to be, and reports
 // whether the writer is done. If it is not, mu is held and there is more to
 // take.
@@ -195,13 +212,17 @@ func (c *Conn) wrote(q *batch, err error) bool {
 	}
 	if err != nil {
 		o.fail(err)
-		o.writing = false
+		o.writing, o.blocked = false, false
+		c.chargeOutput()
 		o.mu.Unlock()
 		c.lost(err)
 		return true
 	}
 	o.wake()
-	if o.err == nil && (o.queue != nil || o.pong != nil) {
+	more := o.err == nil && (o.queue != nil || o.pong != nil)
+	o.blocked = o.blocked && more
+	c.chargeOutput()
+	if more {
 		return false
 	}
 	o.writing = false

@@ -23,10 +23,12 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	defer c.interruptible(ctx)()
 	ev, err := c.next()
 	if err == errCancelled {
-		err = ctx.Err()
+		in.release()
+		return 0, nil, ctx.Err()
 	}
 	if err != nil {
 		in.release()
+		c.uncharge()
 		return 0, nil, err
 	}
 	payload := in.dec.Take(ev)

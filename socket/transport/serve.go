@@ -39,6 +39,7 @@ func (c *Conn) serve(mine uint32) {
 		ev, err := c.next()
 		if err != nil {
 			in.release()
+			c.uncharge()
 			c.uncork()
 			h.OnClose(c, err)
 			return

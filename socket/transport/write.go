@@ -97,6 +97,8 @@ func (c *Conn) admit(n int) error {
 		return errClosed
 	case o.full(c.cfg, n):
 		return ErrQueueFull
+	case o.blocked && !c.cfg.budget.charge(&o.charged, int64(o.bytes+n), outboundShare):
+		return ErrQueueFull
 	}
 	return nil
 }

@@ -159,6 +159,15 @@ func (d *Decoder) grow(n int, left uint64) {
 	d.buf = buf
 }
 
+// Held returns how much memory the decoder holds beside itself, in bytes.
+func (d *Decoder) Held() int {
+	held := cap(d.buf) + cap(d.out)
+	if d.controls != nil {
+		held += len(d.controls)
+	}
+	return held
+}
+
 // Want returns free memory for the next payload bytes of the data frame in
 // progress, or nil. A caller that fills it by reading from the connection, and
 // says so with [Decoder.Filled], saves large messages a copy. It is nil between
