@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"maps"
+	"net"
 	"slices"
 	"time"
 )
@@ -24,7 +26,10 @@ type Option interface {
 type sharedOptions struct {
 	header    map[string][]string
 	tlsConfig *tls.Config
+	dial      dialFunc // nil: the network
 }
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
 type sharedOption func(*sharedOptions)
 
@@ -49,6 +54,14 @@ func WithHeaders(header map[string][]string) Option {
 func WithTLSConfig(cfg *tls.Config) Option {
 	cfg = cfg.Clone()
 	return sharedOption(func(o *sharedOptions) { o.tlsConfig = cfg })
+}
+
+// WithDialContext sets what opens network connections, to the proxy where there
+// is one: for Unix sockets, tunnels, addresses of one's own, and tests. TLS comes
+// on top where the URL asks for it. dial may be called from several goroutines at
+// once. nil, the default, means a [net.Dialer].
+func WithDialContext(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return sharedOption(func(o *sharedOptions) { o.dial = dial })
 }
 
 // webSocketOptions are the settings of a [WebSocketTransport].

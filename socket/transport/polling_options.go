@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"context"
-	"net"
-	"time"
-)
+import "time"
 
 // longPollingOptions are the settings of a long-polling transport.
 type longPollingOptions struct {
@@ -12,7 +8,6 @@ type longPollingOptions struct {
 	interval    time.Duration
 	timeout     time.Duration
 	compression bool
-	dial        func(ctx context.Context, network, address string) (net.Conn, error) // nil: the network
 }
 
 // longPollingOption is an option of long polling only.

@@ -162,7 +162,7 @@ func (s *pollServer) setFault(f func(n int, r *http.Request) fault) {
 
 // client returns a transport that dials the server, closed when the test ends.
 func (s *pollServer) client(opts ...transport.LongPollingOption) *transport.LongPollingTransport {
-	opts = append([]transport.LongPollingOption{transport.WithDial(s.net.DialContext)}, opts...)
+	opts = append([]transport.LongPollingOption{transport.WithDialContext(s.net.DialContext)}, opts...)
 	c := transport.NewLongPollingTransport("http://server/socket", opts...)
 	s.t.Cleanup(func() { c.Close() })
 	return c

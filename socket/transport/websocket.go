@@ -68,6 +68,7 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		Header:      header,
 		TLSConfig:   opts.tlsConfig,
 		Compression: opts.compression,
+		DialContext: opts.dial,
 		answered:    func(header map[string][]string) { id = first(header[idHeader]) },
 		Limits: Limits{
 			ReadTimeout:  orDefault(opts.readTimeout, defaultReadTimeout),
