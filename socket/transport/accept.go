@@ -56,6 +56,11 @@ type Limits struct {
 	// MaxEmptyFragments is how many frames in a row may be empty. Default: 16.
 	MaxEmptyFragments int
 
+	// MaxInflateRatio is how many times larger than its compressed form a
+	// message of more than 64 KiB may be. Default: 100. A larger ratio ends the
+	// connection with close code 1009.
+	MaxInflateRatio int
+
 	// MaxQueueBytes and MaxQueueMessages bound what waits for a peer that does
 	// not read. Default: 1 MiB and 1,024. A single message is never too large.
 	MaxQueueBytes    int
@@ -98,6 +103,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 			Message:        orDefault(l.MaxMessageSize, maxMessage),
 			Fragments:      l.MaxFragments,
 			EmptyFragments: l.MaxEmptyFragments,
+			InflateRatio:   l.MaxInflateRatio,
 		},
 		bufferSize:     max(orDefault(l.BufferSize, defaultBufferSize), minRead),
 		queueBytes:     orUnlimited(orDefault(l.MaxQueueBytes, defaultQueueBytes)),

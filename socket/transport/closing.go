@@ -85,6 +85,8 @@ func optionOf(limit string) string {
 		return "MaxFragments"
 	case "number of empty fragments in a row":
 		return "MaxEmptyFragments"
+	case "inflate ratio":
+		return "MaxInflateRatio"
 	case limitBudget:
 		return "Budget"
 	case limitControl:

@@ -31,7 +31,7 @@ func (d *Decoder) beginData(h Header) error {
 	// that there is no more when it has sent everything.
 	if h.Length > 0 || h.Fin {
 		d.empty = 0
-	} else if d.empty++; d.empty > d.maxEmpty {
+	} else if d.empty++; d.empty > d.maxEmpty && d.maxEmpty != math.MaxUint16 {
 		return &LimitError{
 			Code:   ClosePolicyViolation,
 			Limit:  "number of empty fragments in a row",
@@ -120,9 +120,14 @@ func (d *Decoder) assembled(e *Event) error {
 // finish makes the event of a message whose payload, as it was sent, is p.
 func (d *Decoder) finish(p []byte, e *Event) error {
 	if d.compressed {
-		out, err := d.inflate.Inflate(d.out[:0], p, int(min(d.limit, math.MaxInt)))
+		limit := min(d.limit, math.MaxInt)
+		byRatio := max(uint64(d.maxRatio)*uint64(len(p)), ratioFrom)
+		out, err := d.inflate.Inflate(d.out[:0], p, int(min(limit, byRatio)))
 		d.out = out
 		if err != nil {
+			if byRatio < limit {
+				return ratioError(err, d.maxRatio)
+			}
 			return inflateError(err)
 		}
 		if d.opcode == OpText && !validUTF8(out) {
@@ -247,6 +252,16 @@ func (d *Decoder) Release() (assembled, inflated []byte) {
 }
 
 // inflateError is err, which an Inflater returned, as the decoder's own.
+// ratioError is inflateError for a message that was cut off for its ratio.
+func ratioError(err error, most uint16) error {
+	err = inflateError(err)
+	var limit *LimitError
+	if errors.As(err, &limit) && limit.Limit == "message size" {
+		return &LimitError{Code: CloseMessageTooBig, Limit: "inflate ratio", Max: int64(most), Actual: int64(most) + 1}
+	}
+	return err
+}
+
 func inflateError(err error) error {
 	var limit *LimitError
 	var broken *ProtocolError

@@ -225,7 +225,7 @@ func TestDefaultLimits(t *testing.T) {
 				t.Errorf("%d events, error %v, want error %v", len(got.events), got.err, tt.want)
 			}
 			// Negative: no limit.
-			got = feed(t, newDecoder(DecoderConfig{Role: p.role, Limits: Limits{-1, -1, -1}}), input)
+			got = feed(t, newDecoder(DecoderConfig{Role: p.role, Limits: Limits{Message: -1, Fragments: -1, EmptyFragments: -1}}), input)
 			if got.err != nil {
 				t.Errorf("unlimited: %v", got.err)
 			}

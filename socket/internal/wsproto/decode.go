@@ -28,15 +28,16 @@ type Decoder struct {
 	inflate      Inflater
 	limit        uint64 // bytes of a message
 	maxFragments int32
-	maxEmpty     int32
-	maskBit      byte // the second byte's highest bit as the peer must set it
-	keySize      byte // 4 if that bit is set, else 0
-	messageRSV   byte // the RSV bits that a message's first frame may have
-	kind         Kind // of a message's events: KindMessage, or KindChunk to stream
+	maxEmpty     uint16 // the greatest: no limit
+	maxRatio     uint16 // the greatest, which DEFLATE cannot reach: no limit
+	maskBit      byte   // the second byte's highest bit as the peer must set it
+	keySize      byte   // 4 if that bit is set, else 0
+	messageRSV   byte   // the RSV bits that a message's first frame may have
+	kind         Kind   // of a message's events: KindMessage, or KindChunk to stream
 
 	// The message in progress. None: opcode is OpContinuation.
 	fragments  int32
-	empty      int32 // fragments without payload in a row
+	empty      uint16 // fragments without payload in a row
 	opcode     Opcode
 	compressed bool
 	text       UTF8
@@ -77,7 +78,8 @@ func (d *Decoder) Init(c DecoderConfig) {
 		inflate:      c.Inflate,
 		limit:        c.messageLimit(),
 		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
-		maxEmpty:     limit32(c.Limits.EmptyFragments, defaultEmptyFragments),
+		maxEmpty:     limit16(c.Limits.EmptyFragments, defaultEmptyFragments),
+		maxRatio:     limit16(c.Limits.InflateRatio, defaultInflateRatio),
 		kind:         KindMessage,
 	}
 	if c.Streaming {

@@ -17,12 +17,21 @@ type Limits struct {
 	// neither payload nor its end. The default is 16. Passing it is close code
 	// 1008.
 	EmptyFragments int
+
+	// InflateRatio is how many times larger than its compressed form a message
+	// may be that is larger than 64 KiB. The default is 100. Passing it is close
+	// code 1009.
+	InflateRatio int
 }
 
 const (
 	defaultMessage        = 64 << 10
 	defaultFragments      = 1024
 	defaultEmptyFragments = 16
+	defaultInflateRatio   = 100
+
+	// ratioFrom is the size up to which a message may be of any ratio, bytes.
+	ratioFrom = 64 << 10
 )
 
 // limit32 is n as a limit, with the given default.
@@ -34,6 +43,11 @@ func limit32(n, byDefault int) int32 {
 		return math.MaxInt32
 	}
 	return int32(n)
+}
+
+// limit16 is limit32 for limits of which every great one means none.
+func limit16(n, byDefault int) uint16 {
+	return uint16(min(limit32(n, byDefault), math.MaxUint16))
 }
 
 // messageLimit is the limit on a message's bytes. Without one, streaming counts
