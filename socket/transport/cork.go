@@ -1,10 +1,6 @@
 package transport
 
-import (
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // corkTime is how long answers wait at most for the rest of the batch of input
 // that they belong to.
@@ -27,47 +23,24 @@ func (c *Conn) uncork() {
 func (c *Conn) uncorkLocked() {
 	o := &c.out
 	o.corked = false
-	if o.timer != nil {
-		o.timer.stop()
-		o.timer = nil
+	if o.ticking {
+		o.ticking = false
+		// One that has fired already uncorks a later batch: no harm is done.
+		o.timer.Stop()
 	}
 	c.flush()
 }
 
-// corkTimer uncorks a connection whose handler is slow. It is pooled: a batch
-// of input that is answered needs one, a connection does not.
-type corkTimer struct {
-	timer *time.Timer
-	conn  atomic.Pointer[Conn]
-}
-
-// Shared by all connections of the process.
-var corkTimers sync.Pool
-
-func startCorkTimer(c *Conn) *corkTimer {
-	t, ok := corkTimers.Get().(*corkTimer)
-	if !ok {
-		t = new(corkTimer)
-		t.conn.Store(c)
-		t.timer = time.AfterFunc(corkTime, t.fire)
-		return t
+// startCorkTimer bounds the wait of what is collected. The timer is the
+// connection's own from its first answered batch on. Connections cannot share
+// timers: one that was made in a bubble of testing/synctest must not be used
+// outside of it. It is called with mu held.
+func (c *Conn) startCorkTimer() {
+	o := &c.out
+	o.ticking = true
+	if o.timer == nil {
+		o.timer = time.AfterFunc(corkTime, c.uncork)
+		return
 	}
-	t.conn.Store(c)
-	t.timer.Reset(corkTime)
-	return t
-}
-
-func (t *corkTimer) fire() {
-	if c := t.conn.Load(); c != nil {
-		c.uncork()
-	}
-}
-
-// stop ends the timer. One that has fired already, or is about to, is not used
-// again: its call may still come, and then does no harm to its own connection.
-func (t *corkTimer) stop() {
-	if t.timer.Stop() {
-		t.conn.Store(nil)
-		corkTimers.Put(t)
-	}
+	o.timer.Reset(corkTime)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrQueueFull is returned when a message finds the connection's queue of
@@ -25,7 +26,8 @@ type output struct {
 	frames   int
 	writing  bool          // somebody writes, and will look at the queue again
 	corked   bool          // a batch of input is being handled; its end will write
-	timer    *corkTimer    // bounds that wait; nil until something waits
+	ticking  bool          // timer is to uncork
+	timer    *time.Timer   // bounds that wait; nil before something has waited
 	stream   bool          // a Writer has begun a message and not finished it
 	final    atomic.Bool   // the close frame is queued: nothing may follow it
 	blocked  bool          // a goroutine writes: what is queued stays for a while
@@ -144,8 +146,8 @@ func (c *Conn) flush() {
 		return
 	}
 	if o.corked && o.bytes < maxBuffer && 2*o.frames < c.cfg.queueMessages {
-		if o.timer == nil {
-			o.timer = startCorkTimer(c)
+		if !o.ticking {
+			c.startCorkTimer()
 		}
 		o.mu.Unlock()
 		return
