@@ -20,14 +20,14 @@ type conn struct {
 	server *Server
 	link   link
 	info   requestInfo
+	rates  *rates // nil: there are no limits
 
 	turn   serial       // runs the handlers
 	halfAt atomic.Int64 // when the send queue passed half, Unix time in ns; 0: it has not
-	beat   beat         // owned by the server's pulse
+	beat   beat         // owned by the server's pulse; entry and held: its mu
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
-	done   bool       // the disconnect handlers have run
 	rooms  []*membership
 	own    *handlers[clientHandler]
 	values map[string]any
@@ -161,6 +161,7 @@ func (c *conn) end(reason error) bool {
 
 // ended is told by the link that the connection is over.
 func (c *conn) ended(err error) {
+	c.server.logRefusal(c, err)
 	c.end(&ConnectionError{Op: "read", Err: err})
 	c.turn.run(func() {
 		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
@@ -170,6 +171,9 @@ func (c *conn) ended(err error) {
 
 // received is told by the link of a message. p is valid until it returns.
 func (c *conn) received(typ transport.MessageType, p []byte) {
+	if !c.admitMessage(len(p)) {
+		return
+	}
 	if c.turn.begin() {
 		c.handle(typ, p)
 		c.turn.end()
@@ -316,4 +320,5 @@ type beat struct {
 	last    uint32 // the link's activity at the last visit
 	runs    uint32 // handlers begun at the last visit
 	wasBusy bool
+	held    int64 // bytes that waited for a long-polling client at the last visit
 }

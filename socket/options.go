@@ -25,6 +25,13 @@ type serverOptions struct {
 	origins        []string
 	anyOrigin      bool
 	forwardedProto bool
+	fragments      int
+	emptyFragments int
+	messageTimeout time.Duration
+	controlFrames  int
+	inflateRatio   int
+	rates          RateLimits
+	memory         int64
 	logger         *slog.Logger
 }
 

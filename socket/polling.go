@@ -19,7 +19,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 				return nil, ref
 			}
 			c := s.newConn(ps.ID(), r)
-			s.open(c, pollLink{ps})
+			s.open(c, pollLink{ps, s})
 			return pollHandler{c}, nil
 		},
 		NewID:        newID,
@@ -56,7 +56,10 @@ func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 }
 
 // pollLink is the link over a long-polling session.
-type pollLink struct{ *pollhttp.Session }
+type pollLink struct {
+	*pollhttp.Session
+	server *Server
+}
 
 func (l pollLink) queue(typ transport.MessageType, p []byte) error {
 	return l.push(poll.Message{Data: append(make([]byte, 0, len(p)), p...), Binary: typ == transport.MessageBinary})
@@ -67,6 +70,11 @@ func (l pollLink) queueShared(m *transport.PreparedMessage) error {
 }
 
 func (l pollLink) push(m poll.Message) error {
+	if l.server.memoryUsed(100) {
+		if waiting, _ := l.Queued(); waiting > 0 {
+			return transport.ErrQueueFull
+		}
+	}
 	err := l.Send(m)
 	if errors.Is(err, pollhttp.ErrQueueFull) {
 		return transport.ErrQueueFull

@@ -17,7 +17,7 @@ type pulse struct {
 	step   time.Duration // longest time between two visits of a socket
 	start  time.Time
 
-	mu      sync.Mutex // guards the fields below, and beat.entry of all sockets
+	mu      sync.Mutex // guards the fields below, and entry and held of all beats
 	wheel   *session.Wheel
 	running bool
 	due     []*conn // reused between rounds
@@ -76,6 +76,8 @@ func (p *pulse) remove(c *conn) {
 	defer p.mu.Unlock()
 	p.wheel.Remove(&c.beat.entry)
 	c.beat.entry.Owner = nil
+	p.server.polled.Add(-c.beat.held)
+	c.beat.held = 0
 }
 
 // run visits sockets when their time has come. It owns due and the beats.
@@ -112,9 +114,23 @@ func (p *pulse) run() {
 	}
 }
 
+// count measures what waits for a long-polling client, for the memory budget.
+func (p *pulse) count(c *conn) {
+	bytes, _ := c.link.queued()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.beat.entry.Owner != nil {
+		p.server.polled.Add(int64(bytes) - c.beat.held)
+		c.beat.held = int64(bytes)
+	}
+}
+
 // visit looks after one socket.
 func (p *pulse) visit(c *conn, now time.Duration) {
 	b := &c.beat
+	if !c.link.beats() {
+		p.count(c)
+	}
 	if a := c.link.activity(); a != b.last {
 		b.last = a
 		b.heart.Seen(now)

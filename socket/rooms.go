@@ -128,6 +128,9 @@ func (c *conn) Join(room string) error {
 	case len(c.rooms) >= limits.maxRooms:
 		return &RoomError{room, fmt.Sprintf("the socket is in %d rooms, the most it may be in (WithMaxRooms)", len(c.rooms))}
 	}
+	if err := c.admitJoin(room); err != nil {
+		return err
+	}
 	m := &membership{room: room, c: c}
 	c.rooms = append(c.rooms, m)
 	c.server.rooms.add(m)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
@@ -24,7 +25,9 @@ type Server struct {
 	rooms    *rooms
 	pulse    pulse
 	polling  *pollhttp.Engine
-	full     limiter // of the log line about WithMaxConcurrency
+	budget   *transport.Budget
+	polled   atomic.Int64 // bytes that wait for long-polling clients, counted now and then
+	full     limiter      // of the log line about WithMaxConcurrency
 
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
@@ -40,7 +43,7 @@ func NewServer(opts ...ServerOption) *Server {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	s := &Server{opts: o, log: o.logger, sockets: newRegistry(), rooms: newRooms()}
+	s := &Server{opts: o, log: o.logger, budget: newBudget(o.memory), sockets: newRegistry(), rooms: newRooms()}
 	s.upgrader = transport.NewUpgrader(&transport.AcceptOptions{
 		AllowedOrigins:         o.origins,
 		InsecureAllowAnyOrigin: o.anyOrigin,
@@ -53,6 +56,13 @@ func NewServer(opts ...ServerOption) *Server {
 			BufferSize:       o.bufferSize,
 			WriteTimeout:     o.writeTimeout,
 			CloseTimeout:     o.closeTimeout,
+			MemoryBudget:     s.budget,
+
+			MaxFragments:      o.fragments,
+			MaxEmptyFragments: o.emptyFragments,
+			MessageTimeout:    o.messageTimeout,
+			MaxControlFrames:  o.controlFrames,
+			MaxInflateRatio:   o.inflateRatio,
 		},
 	})
 	if o.anyOrigin {
@@ -154,7 +164,7 @@ func newID() string {
 
 // newConn returns the socket of a connection that is being made.
 func (s *Server) newConn(id string, r *http.Request) *conn {
-	return &conn{id: id, server: s, info: newRequestInfo(r)}
+	return &conn{id: id, server: s, info: newRequestInfo(r), rates: newRates(s.opts.rates, s.pulse.now())}
 }
 
 // open makes a connection known and runs its connect handlers, before the first
@@ -191,7 +201,8 @@ func (s *Server) admit() *pollhttp.Refusal {
 	s.mu.Lock()
 	closing := s.closing
 	full := s.opts.maxConnections > 0 && s.count >= s.opts.maxConnections
-	if !closing && !full {
+	tight := s.memoryUsed(85)
+	if !closing && !full && !tight {
 		s.count++
 	}
 	s.mu.Unlock()
@@ -202,6 +213,11 @@ func (s *Server) admit() *pollhttp.Refusal {
 		reason = "the server is full"
 		if s.full.allow(time.Now()) {
 			s.log.Warn("socket: connection refused: the server is full", "option", "WithMaxConcurrency", "max", s.opts.maxConnections)
+		}
+	case tight:
+		reason = "the server is short of memory"
+		if s.full.allow(time.Now()) {
+			s.log.Warn("socket: connection refused: memory is short", "option", "WithMemoryBudget", "max", s.budget.Max(), "actual", s.budget.Used()+s.polled.Load())
 		}
 	default:
 		return nil

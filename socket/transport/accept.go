@@ -86,9 +86,9 @@ type Limits struct {
 	// 10 s. Default: 1,000.
 	MaxControlFrames int
 
-	// Budget bounds what all connections that are given the same one hold
+	// MemoryBudget bounds what all connections that are given the same one hold
 	// together. Default: none.
-	Budget *Budget
+	MemoryBudget *Budget
 
 	// CloseTimeout is how long a closing handshake may take. Default: 5 s; it
 	// cannot be lifted.
@@ -114,7 +114,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		closeTimeout:   orDefault(max(l.CloseTimeout, 0), defaultCloseTimeout),
 		compressFrom:   defaultCompressFrom,
 		maxControl:     orUnlimited(orDefault(l.MaxControlFrames, defaultControlFrames)),
-		budget:         l.Budget,
+		budget:         l.MemoryBudget,
 	}
 }
 

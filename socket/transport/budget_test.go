@@ -54,7 +54,7 @@ func closedBy(t *testing.T, c *Conn) StatusCode {
 
 func TestUnfinishedMessagesShareOneBudget(t *testing.T) {
 	budget := NewBudget(100 << 10)
-	url, conns := acceptWith(t, &AcceptOptions{Limits: Limits{Budget: budget}})
+	url, conns := acceptWith(t, &AcceptOptions{Limits: Limits{MemoryBudget: budget}})
 	var refused, waiting int
 	for range 4 {
 		c := dialFor(t, url)
@@ -72,8 +72,8 @@ func TestUnfinishedMessagesShareOneBudget(t *testing.T) {
 		select {
 		case err := <-served:
 			var le *LimitError
-			if !errors.As(err, &le) || le.Option != "Budget" {
-				t.Fatalf("Read = %v, want a LimitError that names Budget", err)
+			if !errors.As(err, &le) || le.Option != "MemoryBudget" {
+				t.Fatalf("Read = %v, want a LimitError that names MemoryBudget", err)
 			}
 			if code := closedBy(t, c); code != StatusTryAgainLater {
 				t.Errorf("closed with %d, want %d", code, StatusTryAgainLater)
@@ -93,7 +93,7 @@ func TestUnfinishedMessagesShareOneBudget(t *testing.T) {
 
 func TestBudgetIsGivenBack(t *testing.T) {
 	budget := NewBudget(64 << 20)
-	url, conns := acceptWith(t, &AcceptOptions{Limits: Limits{Budget: budget, MaxQueueBytes: 8 << 20, MaxQueueMessages: -1}})
+	url, conns := acceptWith(t, &AcceptOptions{Limits: Limits{MemoryBudget: budget, MaxQueueBytes: 8 << 20, MaxQueueMessages: -1}})
 	c := dialFor(t, url)
 	server := <-conns
 	ended := make(chan error, 1)

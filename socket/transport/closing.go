@@ -88,7 +88,7 @@ func optionOf(limit string) string {
 	case "inflate ratio":
 		return "MaxInflateRatio"
 	case limitBudget:
-		return "Budget"
+		return "MemoryBudget"
 	case limitControl:
 		return "MaxControlFrames"
 	}
