@@ -125,6 +125,15 @@ await check("fifty messages at once arrive complete and in order, both ways", as
   await burst(bob, ann, "up");
 });
 
+await check("a refused text comes back to be changed", async () => {
+  const invisible = "\u200b\u200b";
+  await say(ann, invisible);
+  await ann.locator("#toast").getByText("the message is empty").waitFor();
+  equal(await field(ann, "Message").inputValue(), invisible);
+  equal(await ann.locator("#pending .message").count(), 0);
+  await field(ann, "Message").fill("");
+});
+
 await check("what people write is text, never markup", async () => {
   const text = `<img src=x onerror="document.title='owned'"> & <b>bold</b>`;
   await say(ann, text);
@@ -172,17 +181,20 @@ await check("a newcomer gets the history, and a phone gets the panels", async ()
   await ann.getByText("Eve left").waitFor();
 });
 
-await check("a page whose WebSocket is refused falls back to long polling", async () => {
-  const cleo = await visit({
-    ...DESKTOP,
-    before: (page) => page.routeWebSocket(/.*/, (ws) => ws.close({ code: 1011, reason: "no WebSocket here" })),
+const blockages = {
+  "opens and dies before its first message": (ws) => setTimeout(() => ws.close({ code: 1011 }), 50),
+  "is closed at once": (ws) => ws.close({ code: 1011, reason: "no WebSocket here" }),
+};
+for (const [what, block] of Object.entries(blockages)) {
+  await check(`a page whose WebSocket ${what} falls back to long polling`, async () => {
+    const cleo = await visit({ ...DESKTOP, before: (page) => page.routeWebSocket(/.*/, block) });
+    await enter(cleo, "Cleo", room);
+    await transportIs(cleo, "polling");
+    await say(cleo, `mine ${what}`);
+    await sees(ann, `mine ${what}`);
+    await cleo.context().close();
   });
-  await enter(cleo, "Cleo", room);
-  await transportIs(cleo, "polling");
-  await say(cleo, "came in by the back door");
-  await sees(ann, "came in by the back door");
-  await cleo.context().close();
-});
+}
 
 await check("a page without WebSocket falls back to long polling", async () => {
   const dan = await visit({

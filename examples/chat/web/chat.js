@@ -78,6 +78,7 @@ function tick() {
     $("#banner-text").textContent = "";
   }
   showTyping();
+  transmitRest();
 }
 setInterval(tick, 1000);
 
@@ -128,13 +129,13 @@ socket.on("rooms", (list) => {
   }
 });
 
-socket.on("error", ({ event, room, ref, message }) => {
+socket.on("error", (problem) => {
+  const { event, room, ref, message } = problem ?? {};
   const target = rooms.get(room);
-  const pending = target?.pending.get(ref);
-  if (pending) {
-    pending.problem = message;
-    if (target === current) showPending();
-    return;
+  const refused = target?.pending.get(ref);
+  if (refused) {
+    target.pending.delete(ref);
+    giveBack(target, refused.text);
   }
   if (event === "join" && target && !target.you) {
     rooms.delete(room);
@@ -268,8 +269,7 @@ function showPending() {
     element.classList.add("unsent");
     const fate = $(".fate", element);
     fate.hidden = false;
-    fate.textContent = message.problem ? `Not sent: ${message.problem}` : "Sending…";
-    fate.classList.toggle("bad", Boolean(message.problem));
+    fate.textContent = "Sending…";
     return element;
   }));
   $("#empty").hidden = current.entries.some((entry) => !entry.note) || pending.length > 0;
@@ -310,6 +310,7 @@ addEventListener("visibilitychange", () => {
 function say(text) {
   const ref = Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
   refs.add(ref);
+  if (refs.size > 1000) refs.delete(refs.values().next().value);
   sessionStorage.setItem("refs", JSON.stringify([...refs].slice(-200)));
   const message = { ref, text, name, at: Date.now() };
   current.pending.set(ref, message);
@@ -318,8 +319,27 @@ function say(text) {
   showPending();
 }
 
-function transmit(room, { ref, text, problem }) {
-  if (!problem) socket.emit("chat", { room: room.name, text, ref });
+function transmit(room, message) {
+  message.sent = socket.emit("chat", { room: room.name, text: message.text, ref: message.ref });
+}
+
+// What could not leave although there is a connection, because too much was waiting already.
+function transmitRest() {
+  for (const room of rooms.values()) {
+    if (!room.you) continue;
+    for (const message of room.pending.values()) if (!message.sent) transmit(room, message);
+  }
+}
+
+/** Puts a text that the server refused back to where it was written, unless something else stands there. */
+function giveBack(room, refused) {
+  if (room !== current) {
+    room.draft ||= refused;
+    return;
+  }
+  text.value ||= refused;
+  fitComposer();
+  showPending();
 }
 
 // ---- Composer ------------------------------------------------------------------------------------------
@@ -389,7 +409,8 @@ function ask(dialog, value, done) {
   const form = $("form", dialog);
   const input = $("input", form);
   input.value = value;
-  form.onsubmit = () => tidy(input.value) && done(input.value);
+  // Once it is closed: closing a dialog moves the focus back.
+  form.onsubmit = () => dialog.addEventListener("close", () => tidy(input.value) && done(input.value), { once: true });
   dialog.showModal();
   input.select();
 }
