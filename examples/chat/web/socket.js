@@ -22,6 +22,7 @@
 //   socket.connect();
 
 const SEPARATOR = "\x1e";
+const LOCAL = new Set(["connect", "disconnect", "waiting"]); // events that the client tells itself
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** An event client that finds a transport that works, and comes back when the connection is lost. */
@@ -54,7 +55,7 @@ export class SocketClient {
    * Adds a handler; an event may have several. Beside the server's own events there are
    *   "connect"    {transport, reconnected}    a connection is open;
    *   "disconnect" {reason}                    it was lost, and a reconnect follows;
-   *   "waiting"    {delay, attempt, reason}    no connection; the next try is `delay` ms away;
+   *   "waiting"    {delay, reason}             no connection; the next try is `delay` ms away;
    *   "message"    a message that names no event, or an ArrayBuffer.
    */
   on(event, handler) {
@@ -96,6 +97,7 @@ export class SocketClient {
 
   async #run(signal) {
     let attempt = 0; // tries since the last connection that was of use
+    let pauses = 0; // pauses between them
     let connections = 0;
     while (!signal.aborted) {
       const link = this.#polls(attempt) ? new PollingLink(this.#url) : new WebSocketLink(this.#url);
@@ -122,8 +124,9 @@ export class SocketClient {
       // one that never opened.
       const useful = opened && (link.received > 0 || link.name === "polling");
       attempt = useful ? 0 : attempt + 1;
+      if (useful) pauses = 0;
       const fallback = !useful && link.name === "websocket" && this.#polls(attempt);
-      if (!fallback) await this.#pause(attempt, reason);
+      if (!fallback) await this.#pause(pauses++, reason);
     }
   }
 
@@ -146,12 +149,12 @@ export class SocketClient {
 
   // Full jitter: any moment up to an exponentially growing bound, so that the clients of a server that
   // restarted do not all come back in the same instant.
-  async #pause(attempt, reason) {
+  async #pause(before, reason) {
     const { delay, maxDelay } = this.#options;
-    const wait = Math.random() * Math.min(maxDelay, delay * 2 ** Math.min(attempt, 20));
+    const wait = Math.random() * Math.min(maxDelay, delay * 2 ** before);
     this.state = "waiting";
     const woken = new Promise((done) => (this.#wake = done));
-    this.#dispatch("waiting", { delay: wait, attempt, reason });
+    this.#dispatch("waiting", { delay: wait, reason });
     await Promise.race([sleep(wait), woken]);
     this.#wake = null;
   }
@@ -166,8 +169,8 @@ export class SocketClient {
         return; // the server sends JSON only
       }
     }
-    if (typeof value?.event === "string") this.#dispatch(value.event, value.data);
-    else this.#dispatch("message", value);
+    if (typeof value?.event !== "string") this.#dispatch("message", value);
+    else if (!LOCAL.has(value.event)) this.#dispatch(value.event, value.data);
   }
 
   #dispatch(event, data) {
