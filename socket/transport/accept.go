@@ -78,8 +78,9 @@ type Limits struct {
 	// something to send. Default: 10 s.
 	WriteTimeout time.Duration
 
-	// MessageTimeout is how long a message may take from its first byte to its
-	// last. Default: 30 s.
+	// MessageTimeout is how long the rest of a message that has begun is waited
+	// for, pings in between or not. Time in which this side does not read does
+	// not count. Default: 30 s.
 	MessageTimeout time.Duration
 
 	// MaxControlFrames is how many pings, pongs and close frames may come within

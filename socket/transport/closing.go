@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ type closing struct {
 	table   wsproto.Closing
 	written bool  // our close frame has left
 	lingers bool  // the connection was failed: discard what still comes
-	over    bool  // the network connection is closed
+	over    bool  // the network connection is being closed, or is
+	closed  bool  // it is
 	err     error // what the connection ended with; nil while it is open
 	timer   *time.Timer
-	done    chan struct{} // closed when over; nil until somebody waits
+	done    chan struct{} // closed with closed; nil until somebody waits
 }
 
 // errClosed is what calls return on a connection that this side has closed.
@@ -32,6 +34,10 @@ type lostConnError struct{ cause error }
 
 func (e *lostConnError) Error() string   { return "websocket: connection lost: " + e.cause.Error() }
 func (e *lostConnError) Unwrap() []error { return []error{e.cause, net.ErrClosed} }
+
+// errCloseTimeout is the end of a connection whose other end did not answer our
+// close frame.
+var errCloseTimeout = &lostConnError{fmt.Errorf("the other end did not answer the close frame: %w", os.ErrDeadlineExceeded)}
 
 // ProtocolError reports that the peer broke a rule of RFC 6455 or RFC 7692 and
 // that the connection was failed with Code. It matches [net.ErrClosed].
@@ -55,7 +61,7 @@ type LimitError struct {
 	Limit  string // what is limited: "message size"
 	Max    int64  // the limit in force
 	Actual int64  // the smallest value that is known to have been asked for
-	Option string // the option that sets the limit
+	Option string // the option that sets the limit, "" if none does
 }
 
 // Error names the limit, the value that passed it and the option that sets it.
@@ -65,7 +71,11 @@ func (e *LimitError) Error() string { return "websocket: " + e.reason() }
 func (e *LimitError) Unwrap() error { return net.ErrClosed }
 
 func (e *LimitError) reason() string {
-	return fmt.Sprintf("%s %d exceeds %d (%s)", e.Limit, e.Actual, e.Max, e.Option)
+	s := fmt.Sprintf("%s %d exceeds %d", e.Limit, e.Actual, e.Max)
+	if e.Option != "" {
+		s += " (" + e.Option + ")"
+	}
+	return s
 }
 
 // The limits of this package, as errors name them; the others are the protocol
@@ -81,6 +91,8 @@ func optionOf(limit string) string {
 	switch limit {
 	case limitCompletion:
 		return "MessageTimeout"
+	case "message size", "compressed message size":
+		return "MaxMessageSize"
 	case "number of fragments":
 		return "MaxFragments"
 	case "number of empty fragments in a row":
@@ -92,7 +104,7 @@ func optionOf(limit string) string {
 	case limitControl:
 		return "MaxControlFrames"
 	}
-	return "MaxMessageSize"
+	return ""
 }
 
 // Close ends the connection with a closing handshake, RFC 6455 section 7: what
@@ -114,29 +126,31 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 		return err
 	}
 	c.cutAfter(c.cfg.closeTimeout)
-	if c.in.served.Load() {
-		return nil
-	}
 	return c.awaitClose()
 }
 
-// awaitClose reads until the peer's close frame has come.
+// awaitClose waits until the closing handshake is over, and reads as long as
+// nobody else does.
 func (c *Conn) awaitClose() error {
-	for c.in.mu.TryLock() {
-		_, err := c.next()
-		c.in.release()
-		c.in.mu.Unlock()
-		if err == nil || err == errCancelled {
-			continue
+	in := &c.in
+	for in.reading.take(c.Done()) {
+		_, err := c.next() // never a message
+		in.release()
+		c.endRead()
+		if err != errCancelled {
+			break
 		}
-		var ce *CloseError
-		if errors.As(err, &ce) {
-			return nil
-		}
-		return err
 	}
-	<-c.Done() // a pending Read meets the close frame
-	return nil
+	if in.served.Load() {
+		return nil
+	}
+	<-c.Done()
+	err := c.ended()
+	var ce *CloseError
+	if errors.As(err, &ce) {
+		return nil
+	}
+	return err
 }
 
 // Refuse ends the connection in place of what is queued: the next frame is a
@@ -146,13 +160,20 @@ func (c *Conn) awaitClose() error {
 // is left out.
 func (c *Conn) Refuse(code StatusCode, reason string) {
 	_ = c.failWith(wsproto.CloseCode(code), reason, errClosed) // returns what it is given
+	if c.in.reading.tryTake() {
+		go func() { // ends with linger
+			c.linger()
+			c.endRead()
+		}()
+	}
 }
 
 // CloseNow closes the network connection at once, without a closing handshake.
 // What is queued is lost. It does not block, and calls after the first do
 // nothing.
 func (c *Conn) CloseNow() error {
-	c.end(errClosed)
+	c.in.muted.Store(true)
+	_ = c.end(errClosed) // a reason that came first is not news
 	return nil
 }
 
@@ -163,7 +184,7 @@ func (c *Conn) Done() <-chan struct{} {
 	defer s.mu.Unlock()
 	if s.done == nil {
 		s.done = make(chan struct{})
-		if s.over {
+		if s.closed {
 			close(s.done)
 		}
 	}
@@ -200,19 +221,21 @@ func (c *Conn) queueClose(payload []byte, q queued) error {
 	o.discard(q)
 	c.appendFrame(o.list(), wsproto.Header{Fin: true, Opcode: wsproto.OpClose}, payload)
 	o.final.Store(true)
+	o.wake() // those who wait for room wait for nothing
+	c.in.muted.Store(true)
 	c.uncorkLocked()
 	return nil
 }
 
 // peerClosed answers the peer's close frame and ends the connection.
 func (c *Conn) peerClosed(ev wsproto.Event) error {
-	err := &CloseError{Code: StatusCode(ev.Code), Reason: ev.Reason}
 	s := &c.closing
 	s.mu.Lock()
 	answer := s.table.Receive(ev.Code)
 	if s.err == nil {
-		s.err = err
+		s.err = &CloseError{Code: StatusCode(ev.Code), Reason: ev.Reason}
 	}
+	err := s.err
 	written := s.written
 	s.mu.Unlock()
 	if written {
@@ -264,13 +287,13 @@ func (c *Conn) refuse(err error) error {
 	default:
 		code = wsproto.CloseInternalError
 	}
-	return c.failWith(code, reason, err)
+	err = c.failWith(code, reason, err)
+	go c.linger() // owned by c: ended by cutAfter at the latest
+	return err
 }
 
 // failWith sends a close frame in place of all that is queued and ends the
-// connection with err. What the peer still sends is read and dropped for a
-// while: closing at once would answer it with a reset, which can destroy the
-// close frame before the peer has read it.
+// connection with err, unless it has ended with something else already.
 func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error {
 	s := &c.closing
 	s.mu.Lock()
@@ -287,17 +310,20 @@ func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error 
 	}
 	c.cutAfter(c.cfg.closeTimeout)
 	_ = c.queueClose(payload, dropQueued) // an error means: ours is on its way already
-	go c.linger()                         // owned by c: ended by cutAfter at the latest
 	return err
 }
 
-// linger drops what the peer still sends until it closes or is cut off.
+// linger drops what the peer of a failed connection still sends, until it closes
+// or is cut off. To close at once would answer it with a reset, which can destroy
+// the close frame before the peer has read it.
 func (c *Conn) linger() {
 	buf := getBuffer(minBuffer)
 	defer putBuffer(buf)
-	_ = c.nc.SetReadDeadline(time.Time{}) // fails only on a closed connection
 	for {
-		if _, err := c.nc.Read(buf.b); err != nil {
+		_ = c.nc.SetReadDeadline(time.Time{}) // fails only on a closed connection
+		_, err := c.nc.Read(buf.b)
+		// A deadline comes from a Read whose context ended at the same time.
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			c.shut()
 			return
 		}
@@ -310,12 +336,11 @@ func (c *Conn) cutAfter(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.timer == nil && !s.over {
-		s.timer = time.AfterFunc(d, c.shut)
+		s.timer = time.AfterFunc(d, func() {
+			_ = c.end(errCloseTimeout) // a reason that came first is not news
+		})
 	}
 }
-
-// lost is told of a failed write. The reader learns of it from the connection.
-func (c *Conn) lost(err error) { c.end(lostError(err)) }
 
 // end closes the network connection, and returns what the connection ended
 // with: err, unless there was an earlier reason.
@@ -346,10 +371,7 @@ func (c *Conn) shut() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	if s.done != nil {
-		close(s.done)
-	}
-	polite := s.written
+	polite, err := s.written, s.err
 	s.mu.Unlock()
 
 	nc := c.nc
@@ -359,12 +381,16 @@ func (c *Conn) shut() {
 	_ = nc.Close() // nobody is left who could act on the error
 
 	c.out.mu.Lock()
-	c.out.fail(errClosed)
+	c.out.fail(err)
 	c.chargeOutput()
 	c.out.mu.Unlock()
 	c.pings.fail()
-	if !c.in.served.Load() && c.in.mu.TryLock() {
-		c.uncharge() // otherwise the reader does
-		c.in.mu.Unlock()
+	c.settleInput()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.done != nil {
+		close(s.done)
 	}
 }

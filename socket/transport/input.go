@@ -13,26 +13,27 @@ import (
 )
 
 // input is the receiving half of a connection. It is owned by whoever reads:
-// the goroutine inside Read, Reader or Close, which holds mu, or the one inside
-// Serve, which holds the turn.
+// the goroutine inside Read, Reader or Close, which holds reading, or the one
+// inside Serve, which holds the turn too.
 type input struct {
-	mu  sync.Mutex // makes pulling goroutines take turns
-	dec wsproto.Decoder
+	reading lock
+	dec     wsproto.Decoder
 
 	buf  *buffer // what rest lies in; nil while the connection waits
 	rest []byte  // received and not decoded
 	size int     // of the next buffer, bytes
 
-	begun   time.Time // when the unfinished message was first seen unfinished
-	armed   bool      // a read deadline is set
-	charged int64     // of dec's memory, to the budget
+	waited  time.Duration // for the rest of the message that has begun
+	charged int64         // of dec's memory, to the budget
+	armed   bool          // a read deadline is set
+	corked  bool          // answers are being collected since the last fill
 
 	controls      int       // control frames since controlsSince
 	controlsSince time.Time // begin of the present window
-	corked        bool      // answers are being collected since the last fill
 
 	received atomic.Uint32 // reads that brought something
-	served   atomic.Bool   // Serve reads
+	served   atomic.Bool   // Serve reads, or is about to
+	muted    atomic.Bool   // this side has closed: messages are discarded
 	turn     turn
 
 	cancel struct {
@@ -54,6 +55,9 @@ func (c *Conn) next() (wsproto.Event, error) {
 		in.rest = in.rest[n:]
 		if err != nil {
 			return ev, c.refuse(err)
+		}
+		if ev.Kind != wsproto.KindNone && !in.dec.InMessage() {
+			in.waited = 0
 		}
 		if ev.Kind >= wsproto.KindPing {
 			if err := c.countControl(); err != nil {
@@ -79,10 +83,7 @@ func (c *Conn) next() (wsproto.Event, error) {
 				return ev, err
 			}
 		default:
-			if ev.Final {
-				in.begun = time.Time{}
-			}
-			if c.closeQueued() {
+			if in.muted.Load() {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
 			}
 			return ev, nil
@@ -112,6 +113,15 @@ func (c *Conn) chargeInput() error {
 // uncharge gives back what of the budget the input holds, when it has ended.
 func (c *Conn) uncharge() { c.cfg.budget.charge(&c.in.charged, 0, anyShare) }
 
+// settleInput is uncharge for those who do not read, once the connection has
+// ended. If somebody reads at the moment, that one calls it again.
+func (c *Conn) settleInput() {
+	if c.ended() != nil && c.in.reading.tryTake() {
+		c.uncharge()
+		c.in.reading.give()
+	}
+}
+
 // controlWindow is the time in which MaxControlFrames may come.
 const controlWindow = 10 * time.Second
 
@@ -139,6 +149,10 @@ func (c *Conn) countControl() error {
 func (c *Conn) fill() error {
 	in := &c.in
 	in.release()
+	var begin time.Time
+	if c.cfg.messageTimeout > 0 && in.dec.InMessage() {
+		begin = time.Now()
+	}
 	if err := c.armRead(); err != nil {
 		return c.readFailed(err)
 	}
@@ -149,6 +163,9 @@ func (c *Conn) fill() error {
 		in.buf, n, err = c.fillRaw(in.bufferSize(c.cfg))
 	default:
 		n, err = c.fillConn()
+	}
+	if !begin.IsZero() {
+		in.waited += time.Since(begin)
 	}
 	if n == 0 && err != nil {
 		in.release()
@@ -193,7 +210,6 @@ func (in *input) release() {
 	in.buf, in.rest = nil, nil
 	if !in.dec.InMessage() {
 		in.dec.Release()
-		in.begun = time.Time{}
 	}
 }
 
@@ -217,10 +233,7 @@ func (c *Conn) armRead() error {
 	in := &c.in
 	var due time.Time
 	if c.cfg.messageTimeout > 0 && in.dec.InMessage() {
-		if in.begun.IsZero() {
-			in.begun = time.Now()
-		}
-		due = in.begun.Add(c.cfg.messageTimeout)
+		due = time.Now().Add(c.cfg.messageTimeout - in.waited)
 	}
 	if c.cfg.readTimeout > 0 {
 		if d := time.Now().Add(c.cfg.readTimeout); due.IsZero() || d.Before(due) {
@@ -282,10 +295,10 @@ func (c *Conn) readFailed(err error) error {
 		if c.cancelled() != nil {
 			return errCancelled
 		}
-		if in := &c.in; !in.begun.IsZero() && time.Since(in.begun) >= c.cfg.messageTimeout {
+		if in := &c.in; in.waited > 0 && in.waited >= c.cfg.messageTimeout {
 			return c.refuse(&wsproto.LimitError{
 				Code: wsproto.ClosePolicyViolation, Limit: limitCompletion,
-				Max: c.cfg.messageTimeout.Milliseconds(), Actual: time.Since(in.begun).Milliseconds(),
+				Max: c.cfg.messageTimeout.Milliseconds(), Actual: in.waited.Milliseconds(),
 			})
 		}
 	}

@@ -97,9 +97,6 @@ func (o *output) discard(q queued) {
 	o.endStream()
 }
 
-// closeQueued reports whether our close frame is on its way.
-func (c *Conn) closeQueued() bool { return c.out.final.Load() }
-
 // wake lets those who wait for room look again. It is called with mu held.
 func (o *output) wake() {
 	if o.room != nil {
@@ -213,11 +210,12 @@ func (c *Conn) wrote(q *batch, err error) bool {
 		o.frames -= frames
 	}
 	if err != nil {
+		err = lostError(err)
 		o.fail(err)
 		o.writing, o.blocked = false, false
 		c.chargeOutput()
 		o.mu.Unlock()
-		c.lost(err)
+		_ = c.end(err) // the reader learns of it from the connection
 		return true
 	}
 	o.wake()

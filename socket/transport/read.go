@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 )
 
@@ -15,20 +16,17 @@ import (
 // [net.ErrClosed].
 func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 	in := &c.in
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if err := c.ended(); err != nil {
+	if err := c.beginRead(ctx); err != nil {
 		return 0, nil, err
 	}
+	defer c.endRead()
 	defer c.interruptible(ctx)()
 	ev, err := c.next()
 	if err == errCancelled {
-		in.release()
-		return 0, nil, ctx.Err()
+		err = cancelError(ctx)
 	}
 	if err != nil {
 		in.release()
-		c.uncharge()
 		return 0, nil, err
 	}
 	payload := in.dec.Take(ev)
@@ -36,6 +34,39 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 		in.release()
 	}
 	return messageType(ev.Opcode), payload, nil
+}
+
+// beginRead waits for the right to read, which endRead gives back.
+func (c *Conn) beginRead(ctx context.Context) error {
+	taken := c.in.reading.take(ctx.Done())
+	err := c.ended()
+	switch {
+	case err != nil:
+	case taken:
+		return nil
+	default:
+		err = cancelError(ctx)
+	}
+	if taken {
+		c.endRead()
+	}
+	return err
+}
+
+func (c *Conn) endRead() {
+	c.in.reading.give()
+	c.settleInput()
+}
+
+// errServed is what Read returns on a connection that Serve reads.
+var errServed = errors.New("websocket: Read on a connection that Serve reads")
+
+// cancelError is why a wait with ctx was cancelled.
+func cancelError(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errServed
 }
 
 // Reader is Read for callers that want an io.Reader.

@@ -17,7 +17,8 @@ type Handler interface {
 
 // Serve reads the connection until it ends and calls h for what happens. It
 // returns when the connection has ended, or when [Conn.HandOff] passed the
-// reading on. Call it once, and not together with Read or Reader.
+// reading on. Call it once, and not together with Read or Reader, which fail
+// from then on. It does not recover panics of the handler.
 //
 // Call it on a fresh goroutine and return from the HTTP handler: then an idle
 // connection costs one small stack, no read buffer, and nothing of net/http.
@@ -26,9 +27,19 @@ type Handler interface {
 // to them are written, in one write. Answers wait for a slow handler in the
 // middle of such a batch for a millisecond at most.
 func (c *Conn) Serve(h Handler) {
-	c.in.turn.handler = h
-	c.in.served.Store(true)
-	c.serve(c.in.turn.state.Load())
+	in := &c.in
+	in.turn.handler = h
+	if in.served.Swap(true) {
+		panic("transport: Conn.Serve called twice")
+	}
+	if !in.reading.tryTake() {
+		// A Close came first and reads: it is relieved.
+		c.interrupt()
+		in.reading.take(nil)
+		c.resume()
+	}
+	in.reading.keep()
+	c.serve(in.turn.state.Load())
 }
 
 // serve reads as the goroutine whose turn is mine.

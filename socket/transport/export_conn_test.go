@@ -1,0 +1,43 @@
+package transport
+
+import (
+	"net"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// NewTestConn makes a connection of nc as if an opening handshake had agreed on
+// params (nil: no compression), with early behind it in the same read.
+func NewTestConn(nc net.Conn, role wsproto.Role, l Limits, params *wsproto.DeflateParams, early []byte) *Conn {
+	limit := defaultServerMessage
+	if role == wsproto.RoleClient {
+		limit = defaultClientMessage
+	}
+	return newConn(nc, l.newConfig(role, limit), "", params, early)
+}
+
+// Readable reports whether c reads and writes its descriptor without going
+// through the net.Conn.
+func (c *Conn) Raw() bool { return c.raw != nil }
+
+// Holds reports what a connection has borrowed: a read buffer, and batches of
+// frames.
+func (c *Conn) Holds() (reading, writing bool) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.in.buf != nil, c.out.queue != nil || c.out.pong != nil || c.out.deferred != nil
+}
+
+// CorkTime is how long answers wait for the rest of their batch.
+const CorkTime = corkTime
+
+// LingerTime and others are the defaults that tests reckon with.
+const (
+	DefaultCloseTimeout   = defaultCloseTimeout
+	DefaultMessageTimeout = defaultMessageTimeout
+	DefaultWriteTimeout   = defaultWriteTimeout
+)
+
+// ALongTimeAgo is a deadline that has passed.
+func ALongTimeAgo() time.Time { return aLongTimeAgo }
