@@ -211,6 +211,7 @@ await check("a page without WebSocket falls back to long polling", async () => {
 await check("a lost connection comes back, and nothing that was written is lost", async () => {
   await ann.context().setOffline(true);
   await ann.locator("#banner").waitFor();
+  equal(await ann.locator("#room-count").textContent(), "not connected");
   await say(ann, "written while the line was down");
   await say(bob, "said meanwhile");
   await ann.locator("#pending .message").waitFor();

@@ -117,6 +117,7 @@ export class SocketClient {
         reason = await link.closed;
         if (signal.aborted) return;
         this.#link = null;
+        this.state = "connecting";
         this.transport = "";
         this.#dispatch("disconnect", { reason });
       }
