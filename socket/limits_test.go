@@ -60,11 +60,13 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+func newTestLogger(log *logBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(log, nil)) }
+
 // limited starts a server whose log is returned, and connects to it.
 func limited(t *testing.T, opts ...ServerOption) (s *Server, c *transport.Conn, log *logBuffer) {
 	t.Helper()
 	log = new(logBuffer)
-	s = NewServer(append(opts, WithLogger(slog.New(slog.NewTextHandler(log, nil))))...)
+	s = NewServer(append(opts, WithLogger(newTestLogger(log)))...)
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	c, err := transport.Dial(t.Context(), strings.Replace(h.URL, "http", "ws", 1), nil)
