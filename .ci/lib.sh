@@ -44,32 +44,51 @@ free_port() {
 	node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
 }
 
-# wait_for_http URL PID LOG: until the server answers, at most 10 s; its death or silence fails the step.
-wait_for_http() {
+# wait_for_port PORT PID LOG: until the process listens, at most 10 s; its death or silence fails the step.
+wait_for_port() {
 	local i
 	for ((i = 0; i < 100; i++)); do
-		if node -e 'fetch(process.argv[1]).then(() => process.exit(0), () => process.exit(1))' "$1"; then return; fi
+		if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then return; fi
 		kill -0 "$2" 2>/dev/null || break
 		sleep 0.1
 	done
 	cat "$3"
-	fail "no answer from $1"
+	fail "nobody listens on port $1"
 }
 
-# start_chat [FLAG…] builds and starts examples/chat on a free port. It sets chat_address (host:port).
+# wait_for_line FILE TEXT: until a line of the file contains the text, at most 20 s.
+wait_for_line() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		if grep -qF -- "$2" "$1"; then return; fi
+		sleep 0.1
+	done
+	cat "$1"
+	fail "no line says: $2"
+}
+
+# start_chat [PORT] builds examples/chat and starts it, on a free port. It sets chat_address (host:port) and chat_pid.
 start_chat() {
 	[[ -x $CI_TMP/chat ]] || go build -o "$CI_TMP/chat" ./examples/chat
-	chat_address=127.0.0.1:$(free_port)
-	"$CI_TMP/chat" -addr "$chat_address" "$@" >"$CI_TMP/chat.log" 2>&1 &
-	started+=($!)
-	wait_for_http "http://$chat_address/" $! "$CI_TMP/chat.log"
-	echo "chat example on $chat_address"
+	local port=${1:-$(free_port)}
+	chat_address=127.0.0.1:$port
+	"$CI_TMP/chat" -addr "$chat_address" >>"$CI_TMP/chat.log" 2>&1 &
+	chat_pid=$!
+	started+=("$chat_pid")
+	wait_for_port "$port" "$chat_pid" "$CI_TMP/chat.log"
+	echo "the chat example listens on $chat_address"
+}
+
+# stop_chat asks it to end, which it does politely and without an error.
+stop_chat() {
+	kill "$chat_pid"
+	wait "$chat_pid" || { tail -n 20 "$CI_TMP/chat.log"; fail "the chat example ended with status $?"; }
 }
 
 # readme_test_command prints the test command that README.md tells its readers to run.
 readme_test_command() {
 	local command
-	command=$(grep -m1 -xE '[[:space:]]*(\$ )?go test [^`]*\./\.\.\.' README.md | sed -E 's/^[[:space:]]*(\$ )?//') || true
+	command=$(sed -nE 's/^[[:space:]]*(\$ )?(go test [^#`]*[^#` ]) *(#.*)?$/\2/p' README.md | head -n 1)
 	[[ -n $command ]] || fail "README.md has no line of its own with a go test command"
 	printf '%s\n' "$command"
 }
