@@ -28,6 +28,7 @@ type conn struct {
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
+	deaf   bool       // this side has ended it: messages are dropped
 	rooms  []*membership
 	own    *handlers[clientHandler]
 	values map[string]any
@@ -145,10 +146,18 @@ func (c *conn) close(code transport.StatusCode, reason string) {
 	}
 }
 
-// end records why the connection ended, and reports whether it was open.
+// end records why this side ends the connection, and reports whether it was
+// open. Handlers of later messages do not run.
 func (c *conn) end(reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.deaf = true
+	return c.over(reason)
+}
+
+// over records why the connection has ended, and reports whether it was open. It
+// is called with mu held.
+func (c *conn) over(reason error) bool {
 	if c.reason != nil {
 		return false
 	}
@@ -162,7 +171,10 @@ func (c *conn) end(reason error) bool {
 // ended is told by the link that the connection is over.
 func (c *conn) ended(err error) {
 	c.server.logRefusal(c, err)
-	c.end(&ConnectionError{Op: "read", Err: err})
+	c.mu.Lock()
+	c.over(&ConnectionError{Op: "read", Err: err})
+	c.mu.Unlock()
+	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {
 		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
 		c.server.forget(c)
@@ -185,7 +197,10 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 
 // handle runs the handlers for a message.
 func (c *conn) handle(typ transport.MessageType, p []byte) {
-	if !c.IsConnected() {
+	c.mu.Lock()
+	deaf := c.deaf
+	c.mu.Unlock()
+	if deaf {
 		return
 	}
 	if typ == transport.MessageBinary {

@@ -20,6 +20,7 @@ type pulse struct {
 	mu      sync.Mutex // guards the fields below, and entry and held of all beats
 	wheel   *session.Wheel
 	running bool
+	empty   chan struct{} // tells run that nothing is left to watch over; made with it
 	due     []*conn // reused between rounds
 }
 
@@ -57,7 +58,8 @@ func (p *pulse) add(c *conn) {
 	p.schedule(c, now)
 	if !p.running {
 		p.running = true
-		go p.run() // owned by p: ends when no socket is left
+		p.empty = make(chan struct{}, 1)
+		go p.run(p.empty) // owned by p: ends with the last socket
 	}
 }
 
@@ -78,14 +80,23 @@ func (p *pulse) remove(c *conn) {
 	c.beat.entry.Owner = nil
 	p.server.polled.Add(-c.beat.held)
 	c.beat.held = 0
+	if p.running && p.wheel.Len() == 0 {
+		select {
+		case p.empty <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // run visits sockets when their time has come. It owns due and the beats.
-func (p *pulse) run() {
+func (p *pulse) run(empty <-chan struct{}) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		<-timer.C
+		select {
+		case <-timer.C:
+		case <-empty:
+		}
 		now := p.now()
 		p.server.polling.Advance(time.Now())
 		p.mu.Lock()
