@@ -86,7 +86,7 @@ func (l *pollingLink) open(ctx context.Context) error {
 		return err
 	}
 	defer cancel()
-	defer discard(response)
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return failedAnswer(response)
 	}
@@ -113,7 +113,7 @@ func (l *pollingLink) get(ack uint64) (first uint64, messages []poll.Message, er
 		return 0, nil, err
 	}
 	defer cancel()
-	defer discard(response)
+	defer response.Body.Close()
 	switch response.StatusCode {
 	case http.StatusOK:
 	case http.StatusNoContent:
@@ -148,7 +148,7 @@ func (l *pollingLink) post(first uint64, body []byte) (ack uint64, err error) {
 		return 0, err
 	}
 	defer cancel()
-	defer discard(response)
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return 0, failedAnswer(response)
 	}
@@ -166,7 +166,8 @@ func (l *pollingLink) delete(ctx context.Context) {
 		return
 	}
 	defer cancel()
-	discard(response)
+	defer response.Body.Close()
+	io.CopyN(io.Discard, response.Body, maxFailedBody) // the end, or too much: both are fine
 }
 
 // do makes one request. The answer's body must be read before cancel is called.
@@ -204,6 +205,10 @@ func (l *pollingLink) do(ctx context.Context, method string, query url.Values, b
 	}
 	if l.token != "" {
 		request.Header.Set(tokenHeader, l.token)
+		// Numbers make every request of a session repeatable, and net/http may do
+		// that itself when a connection that it kept turns out to be closed. An
+		// empty key says so without being sent.
+		request.Header["Idempotency-Key"] = []string{}
 	}
 	response, err := l.client.Do(request)
 	if err != nil {
@@ -311,11 +316,4 @@ func readJSON(response *http.Response, into any) error {
 		return errors.New("transport: long polling: the answer is not the protocol's: is there a socket server at the URL?")
 	}
 	return nil
-}
-
-// discard reads a little of what is left of an answer, so that its connection
-// can be used again, and closes it.
-func discard(response *http.Response) {
-	io.CopyN(io.Discard, response.Body, maxFailedBody) // the end, or too much: both are fine
-	response.Body.Close()
 }

@@ -44,7 +44,7 @@ func (l *pollingLink) pollLoop() {
 	}
 }
 
-// poll makes one poll and returns how many messages it brought, known or new.
+// poll makes one poll and returns how many new messages it brought.
 func (l *pollingLink) poll() (int, error) {
 	l.mu.Lock()
 	ack := l.core.Received()
@@ -69,7 +69,7 @@ func (l *pollingLink) poll() (int, error) {
 		l.inboxBytes += len(m.Data)
 	}
 	l.arrived.set()
-	return len(messages), nil
+	return len(messages) - skip, nil
 }
 
 // waitForRoom waits while Receive is behind; false when the session ends. It

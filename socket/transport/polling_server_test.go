@@ -36,6 +36,7 @@ const (
 	fine        fault = iota
 	lostRequest       // it never comes to the engine
 	lostAnswer        // the engine serves it, and the answer gets lost
+	unavailable       // a proxy answers in the engine's place
 )
 
 // peer is the server's end of a session: it keeps what came.
@@ -137,6 +138,9 @@ func (s *pollServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch f {
 	case lostRequest:
 		panic(http.ErrAbortHandler)
+	case unavailable:
+		w.WriteHeader(http.StatusBadGateway)
+		return
 	case lostAnswer:
 		s.engine.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)

@@ -34,7 +34,7 @@ func TestLongPollingMessageForParkedPollIsAnsweredAtOnce(t *testing.T) {
 
 func TestLongPollingExactlyOnceInOrderWithLostRequestsAndAnswers(t *testing.T) {
 	for _, every := range []int{2, 3, 5} {
-		for _, f := range []fault{lostRequest, lostAnswer} {
+		for _, f := range []fault{lostRequest, lostAnswer, unavailable} {
 			t.Run(fmt.Sprintf("every=%d/fault=%d", every, f), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					const n = 200

@@ -5,7 +5,8 @@ package poll
 type Limits struct {
 	// Messages is the number of records; by default 64.
 	Messages int
-	// Body is the size of the body in bytes, after decompression; by default 1 MiB.
+	// Body is the size of the body in bytes, after decompression; by default what
+	// the largest message needs, and 1 MiB at least.
 	Body int
 	// Message is the size of one message in bytes, decoded; by default 64 KiB.
 	Message int
@@ -22,11 +23,15 @@ const (
 
 // WithDefaults returns l with the defaults in place of zeros.
 func (l Limits) WithDefaults() Limits {
-	return Limits{
-		Messages: limit(l.Messages, DefaultMessages),
-		Body:     limit(l.Body, DefaultBody),
-		Message:  limit(l.Message, DefaultMessage),
+	l.Messages = limit(l.Messages, DefaultMessages)
+	l.Message = limit(l.Message, DefaultMessage)
+	if l.Body == 0 {
+		l.Body = -1
+		if l.Message >= 0 {
+			l.Body = max(DefaultBody, 1+encoding.EncodedLen(l.Message))
+		}
 	}
+	return l
 }
 
 // QueueLimits bounds the messages that wait to be acknowledged. A zero field

@@ -109,10 +109,11 @@ func TestParseRecordsKeepsToItsLimits(t *testing.T) {
 		{"64 KiB of text", strings.Repeat("1", 64<<10), poll.Limits{}, nil},
 		{"more than 64 KiB of text", strings.Repeat("1", 64<<10+1), poll.Limits{}, &poll.LimitError{Limit: "message size", Max: 64 << 10, Actual: 64<<10 + 1}},
 		{"much text without a limit", strings.Repeat("1", 512<<10), poll.Limits{Message: -1}, nil},
+		{"a large message makes room for its body", "b" + strings.Repeat("AAAA", 1<<20), poll.Limits{Message: 3 << 20}, nil},
 		{"the limit counts decoded bytes", "bMTIzNA==", poll.Limits{Message: 4}, nil},
 		{"decoded bytes past the limit", "bMTIzNDU=", poll.Limits{Message: 4}, &poll.LimitError{Limit: "message size", Max: 4, Actual: 5}},
-		{"1 MiB", strings.Repeat("1", 1<<20), poll.Limits{Message: -1}, nil},
-		{"more than 1 MiB", strings.Repeat("1", 1<<20+1), poll.Limits{Message: -1}, &poll.LimitError{Limit: "body size", Max: 1 << 20, Actual: 1<<20 + 1}},
+		{"1 MiB", strings.Repeat("1", 1<<20), poll.Limits{Message: -1, Body: 1 << 20}, nil},
+		{"more than 1 MiB", strings.Repeat("1", 1<<20+1), poll.Limits{Message: -1, Body: 1 << 20}, &poll.LimitError{Limit: "body size", Max: 1 << 20, Actual: 1<<20 + 1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/kleeedolinux/socket.go/socket/internal/poll"
 	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
 )
 
@@ -310,7 +309,7 @@ func (f closedFunc) Closed(error)             { f() }
 
 // D7: socket.io let every origin read its answers.
 func TestD7_CVE_2020_28481_AnswersAreForNobodyElse(t *testing.T) {
-	e := newTester(t, pollhttp.Config{Compression: true, Limits: poll.Limits{Message: -1}})
+	e := newTester(t, pollhttp.Config{Compression: true})
 	c := e.open()
 	c.send("1", strings.Repeat("long ", 500))
 	cross := func(r *http.Request) {
