@@ -23,6 +23,9 @@ func serveExplanation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
+	if r.ContentLength != 0 {
+		h.Set("Connection", "close") // or net/http waits for a body that nobody asked for
+	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	h.Set("Cache-Control", "no-store")

@@ -142,6 +142,12 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	if r.ContentLength != 0 {
+		// net/http reads a body to its end before it sends the answer, also one
+		// that nobody asked for: it must not wait for ever. Writers without
+		// deadlines have none to set, so the error does not matter.
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.config.ReadTimeout))
+	}
 	q, refusal := parseQuery(r.URL.RawQuery)
 	if refusal != nil {
 		refusal.write(w)

@@ -99,6 +99,32 @@ func TestTimeoutsOfTheHTTPServerDoNotCutASlowHandler(t *testing.T) {
 	})
 }
 
+func TestBodyThatDoesNotComeDelaysAnyAnswerByTheReadTimeoutOnly(t *testing.T) {
+	tests := []struct {
+		name    string
+		request string // up to the header that announces a body
+		want    int
+	}{
+		{"a session opens", "POST /?transport=polling HTTP/1.1\r\n", 200},
+		{"no token", "POST /?transport=polling&seq=1 HTTP/1.1\r\n", 401},
+		{"a token that is not", "GET /?transport=polling&ack=0 HTTP/1.1\r\nSocket-Token: a\r\n", 404},
+		{"another method", "PUT /?transport=polling HTTP/1.1\r\n", 405},
+		{"no query", "POST / HTTP/1.1\r\n", 400},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t, newTester(t, pollhttp.Config{ReadTimeout: 20 * time.Second}), 0, 0)
+				began := time.Now()
+				r, _ := w.exchange(tt.request + "Host: x\r\nContent-Length: 10\r\n\r\n12345")
+				if took := time.Since(began); r.StatusCode != tt.want || took > 20*time.Second {
+					t.Errorf("answered %d after %v, want %d after 20s at the latest", r.StatusCode, took, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestSlowBodyIsGivenUpAndHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(t, newTester(t, pollhttp.Config{}), 0, 0)
