@@ -28,8 +28,8 @@ func (a *audience) free() {
 // fills queues faster than any client reads is slowed down, by a tenth of a
 // second at most.
 //
-// The error is a *[MessageError] when data cannot be encoded; then nothing was
-// sent. Clients that cannot be reached are no error.
+// data is not retained. The error is a *[MessageError] when it cannot be encoded;
+// then nothing was sent. Clients that cannot be reached are no error.
 func (s *Server) Broadcast(event Event, data interface{}) error {
 	return s.broadcast(event, data, func(a *audience) { a.conns = s.sockets.appendAll(a.conns) })
 }

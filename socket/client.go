@@ -80,9 +80,10 @@ func NewClient(t Transport, opts ...ClientOption) *Client {
 
 // Connect connects to the server. A failure is returned, as a
 // *[ConnectionError], and not tried again; a connection that is lost later is
-// made again by itself, see [WithReconnectAttempts]. The connect handlers run
-// while or after Connect returns. A client that was closed can be connected
-// again.
+// made again by itself, see [WithReconnectAttempts]. Connect waits for the
+// connection, for [WithConnectTimeout] at most, and not for the connect handlers,
+// which run on the client's goroutine. A client that was closed or has given up
+// can be connected again; for one that is connected or connecting it is an error.
 func (c *Client) Connect() error { return c.ConnectContext(context.Background()) }
 
 // ConnectContext is Connect within the bounds of ctx, which has no meaning for
@@ -324,9 +325,12 @@ func (c *Client) report(err error) {
 }
 
 // Close ends the connection and all attempts to make it again. What is batched
-// is sent first. The disconnect handlers have run when it returns, unless a
-// handler is running, for example the one that calls it: then they follow. Calls
-// on a client that is not connected do nothing.
+// is sent first, and the transport's Close is waited for, which for the transports
+// of this module takes 5 s at most. The disconnect handlers have run when it
+// returns, unless a handler is running, for example the one that calls it: then
+// they follow. The error, a *[ConnectionError], tells of messages that could not
+// be sent; the client is closed all the same. Calls on a client that is not
+// connected do nothing.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	run, was := c.link, c.phase
@@ -367,7 +371,8 @@ func (c *Client) Close() error {
 // On adds a handler for an event: a built-in one or any name that the server
 // sends. Several handlers of one event run in the order they were added. data is
 // what [encoding/json] makes of JSON in an interface{}; see the function [On] for
-// other types.
+// other types. A handler that is added later misses the messages before. On panics
+// when handler is nil.
 func (c *Client) On(event Event, handler func(data interface{})) {
 	if handler == nil {
 		panic("socket: Client.On: nil handler")
@@ -375,7 +380,8 @@ func (c *Client) On(event Event, handler func(data interface{})) {
 	c.handlers.add(event, anyHandler(handler))
 }
 
-// Once adds a handler that runs for the next message of an event only.
+// Once adds a handler that runs for the next message of an event only. In all
+// else it is [Client.On].
 func (c *Client) Once(event Event, handler func(data interface{})) {
 	if handler == nil {
 		panic("socket: Client.Once: nil handler")
@@ -392,7 +398,8 @@ func (c *Client) Once(event Event, handler func(data interface{})) {
 func (c *Client) Off(event Event) { c.handlers.remove(event) }
 
 // ID returns the id under which the server knows the connection: that of its
-// Socket. It is "" before the first connection, and when the transport is no
+// [Socket]. Each connection has another; without one it is that of the last. It is
+// "" before the first connection, and when the transport is no
 // [IdentifiedTransport].
 func (c *Client) ID() string {
 	if t, ok := c.transport.(IdentifiedTransport); ok {
@@ -419,8 +426,9 @@ func (c *Client) ReconnectCount() int {
 
 // Join records a room and asks the server for membership, by the event "join"
 // with the room's name; the server's handler for it decides. Recorded rooms are
-// asked for again after a reconnect. Without a connection the room is recorded
-// and asked for with the next one.
+// asked for again after a reconnect, before the connect handlers run. Without a
+// connection the room is recorded and asked for with the next one. The error is
+// that of [Client.Send]; the room is recorded all the same.
 func (c *Client) Join(room string) error {
 	c.mu.Lock()
 	if !slices.Contains(c.rooms, room) {
@@ -435,7 +443,7 @@ func (c *Client) Join(room string) error {
 }
 
 // Leave forgets a room and tells the server, by the event "leave" with the
-// room's name.
+// room's name. The error is that of [Client.Send].
 func (c *Client) Leave(room string) error {
 	c.mu.Lock()
 	c.rooms = slices.DeleteFunc(c.rooms, func(r string) bool { return r == room })
@@ -447,7 +455,8 @@ func (c *Client) Leave(room string) error {
 	return c.Send("leave", room)
 }
 
-// Rooms returns the recorded rooms in the order of joining.
+// Rooms returns the recorded rooms in the order of joining, a copy. They are what
+// this client has asked for, not what the server has granted.
 func (c *Client) Rooms() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

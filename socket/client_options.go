@@ -33,7 +33,8 @@ func defaultClientOptions() clientOptions {
 // WithReconnectDelay sets the longest wait before the first attempt to connect
 // again after a loss. Each further attempt doubles it. The wait itself is drawn
 // at random, so that the clients of a server that restarts do not come back in
-// one moment. Default: 1 s; zero means the default.
+// one moment, and a tenth of d at least. Default: 1 s; zero means the default.
+// [NewClient] panics for a negative value.
 func WithReconnectDelay(d time.Duration) ClientOption {
 	return func(o *clientOptions) {
 		o.reconnectDelay = positive("WithReconnectDelay", d, o.reconnectDelay)
@@ -41,7 +42,8 @@ func WithReconnectDelay(d time.Duration) ClientOption {
 }
 
 // WithMaxReconnectDelay sets the longest wait before any attempt to connect
-// again. Default: 30 s; zero means the default.
+// again. Default: 30 s; zero means the default. [NewClient] panics for a negative
+// value.
 func WithMaxReconnectDelay(d time.Duration) ClientOption {
 	return func(o *clientOptions) {
 		o.maxReconnectDelay = positive("WithMaxReconnectDelay", d, o.maxReconnectDelay)
@@ -49,18 +51,21 @@ func WithMaxReconnectDelay(d time.Duration) ClientOption {
 }
 
 // WithReconnectAttempts sets how many attempts to connect again follow a loss
-// before the client gives up and reports that under [EventError]. The count
-// starts again with every success. Default: 5; zero means no limit, a negative
-// value that a lost connection stays lost.
+// before the client gives up. Each that fails, and the giving up after the last,
+// is reported under [EventError] as a *[ConnectionError] with the Op "reconnect".
+// The count starts again with every success. Default: 5; zero means no limit, a
+// negative value that a lost connection stays lost.
 func WithReconnectAttempts(n int) ClientOption {
 	return func(o *clientOptions) { o.reconnectAttempts = n }
 }
 
 // WithBatchSend gathers messages: a batch leaves, in one write, when it holds
 // size messages, and otherwise interval after its first one. [Client.Close]
-// sends what is left. Send then only reports that there is no connection; what
-// goes wrong later comes under [EventError]. Default: no batches. It panics when
-// size is less than 1 or interval not positive.
+// sends what is left. [Client.Send] then reports that there is no connection, and
+// what goes wrong with the batch that its message fills; other errors come under
+// [EventError]. What is gathered when the connection is lost is dropped, with a
+// warning in the log. Default: no batches. It panics when size is less than 1 or
+// interval not positive.
 func WithBatchSend(size int, interval time.Duration) ClientOption {
 	if size < 1 || interval <= 0 {
 		panic("socket: WithBatchSend: size and interval must be positive")
@@ -75,7 +80,8 @@ func WithClientCompression(enabled bool) ClientOption {
 }
 
 // WithConnectTimeout bounds each attempt to connect. Default: 30 s; zero means
-// the default.
+// the default. The WebSocket handshake has 10 s at most. [NewClient] panics for a
+// negative value.
 func WithConnectTimeout(d time.Duration) ClientOption {
 	return func(o *clientOptions) {
 		o.connectTimeout = positive("WithConnectTimeout", d, o.connectTimeout)

@@ -14,7 +14,10 @@ import (
 // message, where the transport is a [BinaryTransport].
 //
 // Messages arrive in the order of the calls. Send waits while the server does
-// not keep up. The error is a *[MessageError] when data cannot be encoded, and a
+// not keep up, for as long as the transport does: for the write timeout over
+// WebSocket, for its timeout over long polling. Nil means that the message is on
+// its way; it is lost if the connection is, and nothing is kept for the next one.
+// The error is a *[MessageError] when data cannot be encoded, and a
 // *[ConnectionError] when the message could not be sent, which matches
 // [ErrConnectionClosed] when there is no connection.
 func (c *Client) Send(event Event, data interface{}) error {

@@ -10,12 +10,12 @@ import (
 
 // The errors to tell apart with [errors.Is].
 var (
-	// ErrConnectionClosed: there is no connection, or there is one no more. It
-	// matches [net.ErrClosed].
+	// ErrConnectionClosed: there is no connection, or it has ended. It matches
+	// [net.ErrClosed].
 	ErrConnectionClosed error = &sentinel{"connection closed", net.ErrClosed}
 
-	// ErrInvalidMessage: a message could not be read or written as what it was
-	// meant to be.
+	// ErrInvalidMessage: a message is malformed, or its data is not of the type
+	// that the handler takes. It is the cause inside a [MessageError].
 	ErrInvalidMessage = errors.New("socket: invalid message")
 
 	// ErrTimeout: the other end did not do in time what it had to. It matches
@@ -47,9 +47,9 @@ func (e *ConnectionError) Error() string { return fmt.Sprintf("socket: %s: %v", 
 // Unwrap returns the cause.
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
-// MessageError is a failure of one message: it could not be encoded, was not
-// what it had to be, or made its handler panic. The connection it came on, or
-// was to leave on, goes on unless the handler panicked.
+// MessageError is a failure of one message: it could not be encoded, was
+// malformed or of the wrong type, or made its handler panic. The connection that
+// it came on, or was to leave on, goes on, unless the handler panicked.
 type MessageError struct {
 	Event Event // "" when the message did not get as far as having one
 	Err   error

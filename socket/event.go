@@ -14,7 +14,9 @@ const (
 	EventConnect Event = "connect"
 
 	// EventDisconnect: a connection ended. It comes once and last. Data is an
-	// error that tells why.
+	// error that tells why: [ErrConnectionClosed] when this side closed it, a
+	// *[MessageError] when a handler of the server panicked, and otherwise a
+	// *[ConnectionError]. transport.CloseStatus finds the close code in it.
 	EventDisconnect Event = "disconnect"
 
 	// EventError: something went wrong that no call could return. Data is a

@@ -50,10 +50,12 @@ type serverHandler func(s Socket, m *incoming) error
 type clientHandler func(m *incoming) error
 
 // Handle registers a handler whose data is a T. The data of each message is
-// decoded into a new T as [encoding/json] does it; when that fails the handler
-// is not called and [EventError] gets a *[MessageError] instead. Built-in events
-// give their data if it is a T, and the zero value otherwise. It is what
-// [Server.HandleFunc] is in all else.
+// decoded into a new T as [encoding/json] does it; data that is missing or null
+// is the zero value. When decoding fails, neither this handler nor those added
+// after it are called for the message, and [EventError] gets a *[MessageError].
+// Built-in events give their data if it is a T, and the zero value otherwise: T is
+// error for [EventDisconnect], and []byte for the binary messages of
+// [EventMessage]. In all else Handle is [Server.HandleFunc].
 func Handle[T any](s *Server, event Event, handler func(Socket, T)) {
 	if handler == nil {
 		panic("socket: Handle: nil handler")
@@ -69,7 +71,7 @@ func Handle[T any](s *Server, event Event, handler func(Socket, T)) {
 }
 
 // On registers a handler of the client whose data is a T, in the way of
-// [Handle]. It is what [Client.On] is in all else.
+// [Handle]. In all else it is [Client.On].
 func On[T any](c *Client, event Event, handler func(T)) {
 	if handler == nil {
 		panic("socket: On: nil handler")

@@ -82,15 +82,16 @@ func WithCompression(enabled bool) ServerOption {
 
 // WithBufferSize sets the size of the buffer that the first read of a burst is
 // made with, in bytes; further ones are larger. A connection that waits holds no
-// buffer. Default: 1024; zero means the default, at least 128.
+// buffer. Default: 1024; zero means the default, less than 128 means 128.
+// [NewServer] panics for a negative value.
 func WithBufferSize(n int) ServerOption {
 	return func(o *serverOptions) { o.bufferSize = positive("WithBufferSize", n, o.bufferSize) }
 }
 
 // WithPingInterval sets the silence of a client after which it is asked for a
-// sign of life. Any traffic counts as one. It is also how long a long poll waits
-// for messages. Default: 25 s; zero means the default, a negative value no
-// heartbeat.
+// sign of life. Anything that it sends counts as one. It is also how long a long
+// poll is held. Default: 25 s; zero means the default, a negative value no
+// heartbeat for WebSocket, and the default for long polling.
 func WithPingInterval(d time.Duration) ServerOption {
 	return func(o *serverOptions) {
 		if d != 0 {
@@ -100,8 +101,10 @@ func WithPingInterval(d time.Duration) ServerOption {
 }
 
 // WithPingTimeout sets how long a client may take to answer a ping: one that has
-// sent nothing for the interval and the timeout together is closed. Default:
-// 5 s; zero means the default, a negative value no limit.
+// sent nothing for the interval and the timeout together is closed, with code
+// 1008, and a long-polling session without a request for that long expires.
+// Default: 5 s; zero means the default, a negative value no limit for WebSocket,
+// and 25 s between two requests for long polling.
 func WithPingTimeout(d time.Duration) ServerOption {
 	return func(o *serverOptions) {
 		if d != 0 {
@@ -124,7 +127,7 @@ func WithMaxMessageSize(n int) ServerOption {
 // WithSendQueue sets how much may wait for a client that does not read, in bytes
 // and in messages. [Socket.Send] waits when it is full; a broadcast closes the
 // client with code 1013 instead. Default: 1 MiB and 1,024; zero means the
-// default.
+// default. [NewServer] panics for a negative value.
 func WithSendQueue(bytes, messages int) ServerOption {
 	return func(o *serverOptions) {
 		o.queueBytes = positive("WithSendQueue", bytes, o.queueBytes)
@@ -133,20 +136,24 @@ func WithSendQueue(bytes, messages int) ServerOption {
 }
 
 // WithWriteTimeout sets how long a client may take nothing of what is sent to it
-// before its connection is closed. Default: 10 s; zero means the default.
+// before its connection is cut, and so how long [Socket.Send] may wait. Default:
+// 10 s; zero means the default. [NewServer] panics for a negative value.
 func WithWriteTimeout(d time.Duration) ServerOption {
 	return func(o *serverOptions) { o.writeTimeout = positive("WithWriteTimeout", d, o.writeTimeout) }
 }
 
 // WithCloseTimeout sets how long a closing handshake may take before the network
-// connection is closed all the same. Default: 5 s; zero means the default.
+// connection is closed all the same, and how long a long-polling client may take
+// to ask for the reason. Default: 5 s; zero means the default. [NewServer] panics
+// for a negative value.
 func WithCloseTimeout(d time.Duration) ServerOption {
 	return func(o *serverOptions) { o.closeTimeout = positive("WithCloseTimeout", d, o.closeTimeout) }
 }
 
 // WithMaxRooms sets how many rooms one socket may be in, and how long the name
 // of a room may be, in bytes. A join beyond is refused with a *[RoomError].
-// Default: 128 and 255; zero means the default.
+// Default: 128 and 255; zero means the default. [NewServer] panics for a negative
+// value.
 func WithMaxRooms(rooms, nameBytes int) ServerOption {
 	return func(o *serverOptions) {
 		o.maxRooms = positive("WithMaxRooms", rooms, o.maxRooms)
@@ -176,8 +183,11 @@ func WithTrustForwardedProto() ServerOption {
 	return func(o *serverOptions) { o.forwardedProto = true }
 }
 
-// WithLogger sets where the server logs to: refused and closed connections,
-// panics of handlers. Default: [slog.Default]; nil means nowhere.
+// WithLogger sets where the server logs to: panics of handlers as errors, clients
+// that were refused or closed for a limit as warnings, clients that are gone as
+// information; refused handshakes and malformed messages for debugging only.
+// Default: [slog.Default] as it is when WithLogger's server is made; nil means
+// nowhere.
 func WithLogger(l *slog.Logger) ServerOption {
 	return func(o *serverOptions) {
 		if l == nil {

@@ -80,7 +80,9 @@ func NewServer(opts ...ServerOption) *Server {
 // [encoding/json] makes of JSON in an interface{}; see [Handle] for other types.
 //
 // A handler that blocks delays only its own socket. One that panics is reported
-// under [EventError] and closes its own socket.
+// under [EventError] and closes its own socket, with code 1011. A message whose
+// event has no handler is dropped. Handlers can be added at any time and cannot be
+// removed; HandleFunc panics when handler is nil.
 func (s *Server) HandleFunc(event Event, handler func(s Socket, data interface{})) {
 	if handler == nil {
 		panic("socket: HandleFunc: nil handler")
@@ -115,7 +117,11 @@ func (s *Server) Count() int {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.HandleHTTP(w, r) }
 
 // HandleHTTP serves WebSocket and long polling on the path that it is mounted
-// at. It returns as soon as a WebSocket connection is open.
+// at; it does not look at the path. It returns as soon as a WebSocket connection
+// is open, and holds a long poll until there is a message, for the ping interval
+// at most. A GET that asks for neither is answered with a page that explains the
+// address. It wants HTTP/1.1 for WebSocket, and a ResponseWriter that can be
+// hijacked, itself or through Unwrap.
 func (s *Server) HandleHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case transport.IsUpgrade(r):

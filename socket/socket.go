@@ -30,7 +30,8 @@ type Socket interface {
 	Send(event Event, data interface{}) error
 
 	// On adds a handler for events of this client alone. It runs after those of
-	// [Server.HandleFunc]. Handlers of one socket run one at a time.
+	// [Server.HandleFunc] for the same event. Handlers of one socket run one at a
+	// time. It panics when handler is nil.
 	On(event Event, handler func(interface{}))
 
 	// Off removes the handlers that On has added for event.
@@ -45,23 +46,28 @@ type Socket interface {
 	Rooms() []string
 
 	// Close ends the connection: what is queued is sent, then a closing
-	// handshake. It does not wait for that. Handlers of later messages do not
-	// run; the disconnect handler does. Calls after the first do nothing.
+	// handshake with code 1000. It does not wait for that. Handlers of later
+	// messages do not run; the disconnect handler does. Calls after the first do
+	// nothing. The error is nil. A [Client] takes the end for a loss and connects
+	// again.
 	Close() error
 
 	// IsConnected reports whether the connection is open.
 	IsConnected() bool
 
-	// Context returns a context that ends when the connection does.
+	// Context returns a context that ends when the connection does, with the
+	// reason as its [context.Cause]. It has nothing of the request's context.
 	Context() context.Context
 
 	// Request returns a copy of the HTTP request that opened the connection:
 	// method, URL, headers, host and remote address, without body and context.
-	// It is made anew by each call.
+	// It is made anew by each call. Behind a proxy the remote address is the
+	// proxy's.
 	Request() *http.Request
 
 	// Set keeps a value of the application's with the socket, and Get returns
-	// it. Set with a nil value removes the key.
+	// it. Set with a nil value removes the key. The values stay after the end of
+	// the connection; a client that connects again has a new socket without them.
 	Set(key string, value any)
 	Get(key string) (value any, ok bool)
 }

@@ -6,10 +6,12 @@ import "context"
 // of your own needs these four methods and nothing else, and its stream then
 // holds nothing but the messages.
 //
-// The client calls Connect first and again after Receive has failed; it must
-// then release what is left of the earlier connection. Send and Receive are each
-// called by one goroutine at a time, Close by any. Messages are to arrive whole
-// and in order, and neither side's slices are used again after the call.
+// The client calls Connect first, and again after Receive has failed, which must
+// release what is left of the earlier connection. Send and Receive are each called
+// by one goroutine at a time, Close by any. Messages are to arrive whole and in
+// order. A slice that Send is given is the transport's to keep, and one that
+// Receive returns is the client's. A message is JSON text in UTF-8; those given to
+// Send hold no line feeds.
 type Transport interface {
 	// Connect opens the connection, within the bounds of ctx.
 	Connect(ctx context.Context) error
@@ -27,24 +29,34 @@ type Transport interface {
 }
 
 // BatchTransport is a [Transport] that can send several messages at the price of
-// one, see [WithBatchSend].
+// one, see [WithBatchSend]. With another one, batches go out message by message.
 type BatchTransport interface {
 	Transport
+
+	// SendBatch is Send for several messages, in their order. An error means that
+	// some of them may not have been sent. It is called in turn with Send.
 	SendBatch(batch [][]byte) error
 }
 
 // BinaryTransport is a [Transport] that tells text messages and binary ones
-// apart. With another one, every message is JSON text.
+// apart. With another one, every message is JSON text, and [Client.Send] refuses
+// binary ones.
 type BinaryTransport interface {
 	Transport
+
+	// SendBinary is Send for a binary message. It is called in turn with Send.
 	SendBinary(data []byte) error
+
+	// ReceiveMessage is called in place of Receive.
 	ReceiveMessage() (data []byte, binary bool, err error)
 }
 
 // CompressionTransport is a [Transport] that can compress, see
-// [WithClientCompression]. EnableCompression is called before Connect.
+// [WithClientCompression].
 type CompressionTransport interface {
 	Transport
+
+	// EnableCompression is called once, before Connect.
 	EnableCompression()
 }
 
@@ -52,5 +64,8 @@ type CompressionTransport interface {
 // server knows the connection.
 type IdentifiedTransport interface {
 	Transport
+
+	// SocketID returns the id, "" when there is none. It may be called by any
+	// goroutine and must not wait.
 	SocketID() string
 }

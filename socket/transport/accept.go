@@ -71,11 +71,12 @@ type Limits struct {
 	BufferSize int
 
 	// ReadTimeout is how long the peer may be silent while the connection is
-	// read. Default: no limit.
+	// read. Then it is cut, with an error that matches [os.ErrDeadlineExceeded].
+	// Default: no limit.
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing while there is
-	// something to send. Default: 10 s.
+	// something to send. Then the connection is cut. Default: 10 s.
 	WriteTimeout time.Duration
 
 	// MessageTimeout is how long the rest of a message that has begun is waited
@@ -148,10 +149,11 @@ const (
 	minRead               = 128 // smallest read buffer, bytes
 )
 
-// HandshakeError is a request that was not a valid or welcome opening handshake.
-// The HTTP response has been sent.
+// HandshakeError is an opening handshake that made no connection. From [Accept] it
+// is a request that was not valid or not welcome, and the HTTP response has been
+// sent; from [Dial] it is an answer that was no handshake.
 type HandshakeError struct {
-	Status int    // of the HTTP response
+	Status int    // of the HTTP response, 0 when the answer was not HTTP
 	Reason string // fixed text
 }
 
@@ -161,7 +163,7 @@ func (e *HandshakeError) Error() string {
 }
 
 // IsUpgrade reports whether r asks for a WebSocket connection, well or badly.
-// Such a request is to be given to Accept.
+// Such a request is to be given to [Accept], which refuses the bad ones.
 func IsUpgrade(r *http.Request) bool { return wsproto.IsUpgrade(r.Header) }
 
 // Accept makes a WebSocket connection of an HTTP request, RFC 6455 section 4.2.
@@ -175,7 +177,8 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *AcceptOptions) (*Conn,
 	return NewUpgrader(opts).Accept(w, r, nil)
 }
 
-// Upgrader accepts connections that share one set of options.
+// Upgrader accepts connections that share one set of options. It may be used by
+// any goroutines at once.
 type Upgrader struct {
 	opts   AcceptOptions
 	origin wsproto.OriginPolicy

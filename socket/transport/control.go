@@ -31,8 +31,8 @@ func (c *Conn) sendPong(payload []byte) {
 }
 
 // QueuePing sends a ping with no payload and does not wait for the pong, which
-// shows in [Conn.Received]. It never blocks. A connection whose queue is full
-// gets none: it has other proof of life to give.
+// shows in [Conn.Received]. It never blocks. A connection whose queue is full gets
+// none, and [ErrQueueFull] is returned: it has other proof of life to give.
 func (c *Conn) QueuePing() error { return c.queuePing(nil) }
 
 func (c *Conn) queuePing(payload []byte) error {
@@ -50,8 +50,9 @@ func (c *Conn) queuePing(payload []byte) error {
 	return nil
 }
 
-// Ping sends a ping and waits for its pong. Somebody must be reading: a pulled
-// connection needs another goroutine inside Read.
+// Ping sends a ping and waits for its pong, until ctx ends. Somebody must be
+// reading: a pulled connection needs another goroutine inside Read. When the queue
+// of outgoing messages is full it returns [ErrQueueFull] at once.
 func (c *Conn) Ping(ctx context.Context) error {
 	var key [8]byte
 	pong := c.pings.expect(&key)

@@ -38,8 +38,8 @@ func (f sharedOption) applyLongPolling(o *longPollingOptions) { f(&o.sharedOptio
 
 // WithHeaders adds header fields to the HTTP requests of the transport, for
 // example Authorization or Cookie. Fields that belong to the protocol, and
-// anything that is not a valid field, make Connect fail. The map is copied.
-// Default: none.
+// anything that is not a valid field, make Connect fail. The map is copied. A
+// second WithHeaders replaces the first. Default: none.
 func WithHeaders(header map[string][]string) Option {
 	header = maps.Clone(header)
 	for name, values := range header {
@@ -77,7 +77,8 @@ type webSocketOption func(*webSocketOptions)
 func (f webSocketOption) applyWebSocket(o *webSocketOptions) { f(o) }
 
 // WithReadTimeout sets how long the server may be silent before the connection
-// counts as lost. It must exceed the server's ping interval. Default: 30 s;
+// counts as lost. It must exceed the server's ping interval: the server's pings
+// are what a client hears of a server that has nothing to say. Default: 30 s;
 // zero means the default, a negative value no limit.
 func WithReadTimeout(d time.Duration) WebSocketOption {
 	return webSocketOption(func(o *webSocketOptions) { o.readTimeout = d })

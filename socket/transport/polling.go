@@ -19,7 +19,8 @@ import (
 // lives: a request or an answer that is lost on the way is sent again by the
 // transport itself. When the session ends, because the server closed it, does not
 // know it any more, or cannot be reached, Receive and Send return an error that
-// says why, and Connect begins a new session.
+// says why, and Connect begins a new session. Messages of up to 1 MiB are taken; a
+// larger one ends the session.
 //
 // All methods may be called from any goroutine.
 type LongPollingTransport struct {

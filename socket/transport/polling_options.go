@@ -18,8 +18,10 @@ func (o longPollingOption) applyLongPolling(l *longPollingOptions) { o(l) }
 // WithPollInterval sets the pause after a poll that failed or brought nothing; by
 // default 1 s. A poll that brought messages is followed by the next at once, and
 // the server answers a poll that waits as soon as there is a message: the
-// interval is not a delay of messages that follow on each other. Zero means the
-// default, a negative interval no pause.
+// interval is not a delay of messages that follow on each other. It must be
+// shorter than the server's ping interval and ping timeout together, or the
+// session expires between two polls. Zero means the default, a negative interval
+// no pause.
 func WithPollInterval(interval time.Duration) LongPollingOption {
 	return longPollingOption(func(o *longPollingOptions) { o.interval = interval })
 }

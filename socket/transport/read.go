@@ -69,7 +69,8 @@ func cancelError(ctx context.Context) error {
 	return errServed
 }
 
-// Reader is Read for callers that want an io.Reader.
+// Reader is [Conn.Read] for callers that want an [io.Reader]. It waits for the
+// whole message, which is in memory when it returns.
 func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
 	typ, p, err := c.Read(ctx)
 	if err != nil {

@@ -53,7 +53,7 @@ func (e *CloseError) Unwrap() error { return net.ErrClosed }
 
 // CloseStatus returns the code that a connection was closed with when err is, or
 // wraps, a *[CloseError], a *[ProtocolError] or a *[LimitError], and
-// StatusAbnormalClosure for any other error.
+// StatusAbnormalClosure for any other error and for nil.
 func CloseStatus(err error) StatusCode {
 	var ce *CloseError
 	var pe *ProtocolError

@@ -8,7 +8,8 @@ import (
 )
 
 // WebSocketTransport moves the messages of one client over a WebSocket
-// connection. It can be connected again after the connection was lost.
+// connection. It can be connected again after the connection was lost. It takes
+// messages of up to 1 MiB; a larger one ends the connection with close code 1009.
 //
 // Send, SendBinary, SendBatch and Close may be called from any goroutine;
 // Receive and ReceiveMessage from one at a time.
@@ -51,7 +52,8 @@ func (t *WebSocketTransport) EnableCompression() {
 }
 
 // Connect opens a connection, in place of an earlier one, which is closed. ctx
-// bounds the opening only.
+// bounds the opening only, and 10 s bound it too. An answer that is no handshake
+// is a *[HandshakeError].
 func (t *WebSocketTransport) Connect(ctx context.Context) error {
 	t.mu.Lock()
 	old, opts := t.conn, t.opts
@@ -84,8 +86,8 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 	return nil
 }
 
-// Send sends a text message. It waits while the server does not keep up, for the
-// write timeout at most.
+// Send sends a text message, which must be UTF-8 and is not retained. It waits
+// while the server does not keep up, for the write timeout at most.
 func (t *WebSocketTransport) Send(data []byte) error { return t.send(MessageText, data) }
 
 // SendBinary sends a binary message, in the way of Send.
@@ -118,7 +120,8 @@ func (t *WebSocketTransport) SendBatch(batch [][]byte) error {
 }
 
 // Receive returns the next message, text or binary. It waits for it; Close ends
-// the wait. The error matches [net.ErrClosed].
+// the wait. The memory is the caller's. The error matches [net.ErrClosed] and is
+// that of [Conn.Read].
 func (t *WebSocketTransport) Receive() ([]byte, error) {
 	data, _, err := t.ReceiveMessage()
 	return data, err

@@ -10,7 +10,8 @@ import (
 // Write sends one message. It waits while the connection's queue of outgoing
 // messages is full, until the peer has read enough, ctx ends or the connection
 // fails; otherwise it returns once the message is on its way, which is not to
-// say that the peer has read it. p is not retained.
+// say that the peer has read it. p is not retained. A text message must be UTF-8,
+// which is not checked here: the peer would close the connection (code 1007).
 func (c *Conn) Write(ctx context.Context, typ MessageType, p []byte) error {
 	for {
 		err := c.Queue(typ, p)
@@ -124,7 +125,9 @@ func (c *Conn) appendFrame(q *batch, h wsproto.Header, payload []byte) {
 // other messages wait behind it, while control frames go out. The message is
 // not compressed. ctx bounds the waits of the writer.
 //
-// Writer waits while another message of this kind is open.
+// Writer waits while another message of this kind is open. Each Write on its
+// result is a frame, and waits while the queue is full; the result is for one
+// goroutine at a time.
 func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
 	op, err := opcode(typ)
 	if err != nil {
