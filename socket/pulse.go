@@ -21,7 +21,7 @@ type pulse struct {
 	wheel   *session.Wheel
 	running bool
 	empty   chan struct{} // tells run that nothing is left to watch over; made with it
-	due     []*conn // reused between rounds
+	due     []*conn       // reused between rounds
 }
 
 // maxStep bounds how long a handler runs before reading goes on behind it.
