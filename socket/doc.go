@@ -25,7 +25,7 @@
 // # Order
 //
 // Messages arrive in the order in which they were sent. The handlers of one
-// [Socket], and those of one Client, run one at a time and in the order of the
+// [Socket], and those of one [Client], run one at a time and in the order of the
 // messages; those of different sockets run in parallel. [EventConnect] comes
 // before the first message, [EventDisconnect] once and last.
 //
@@ -41,4 +41,19 @@
 // What waits for a client is bounded, see [WithSendQueue]. [Socket.Send] waits
 // when it is full. A broadcast does not: the client is closed with the code of a
 // slow consumer. Nothing is dropped in silence.
+//
+// # Limits
+//
+// What a client can make a server hold, and for how long, is bounded, and each
+// bound is an option: connections, the size of messages and the time that they
+// take to arrive, queues, rooms, silence, the memory of all clients together. A
+// WebSocket client that passes one is closed, and the close reason and a line in
+// the log name the option. Web pages of other origins than the server's own may
+// not connect, see [WithAllowedOrigins].
+//
+// # Errors
+//
+// What a call can return it returns; the rest comes under [EventError]. A
+// *[MessageError] concerns one message, and the connection goes on. A
+// *[ConnectionError] concerns the connection. Both unwrap to their cause.
 package socket

@@ -59,8 +59,8 @@ type RateLimits struct {
 
 // WithRateLimits bounds what each client may do in a second. A client that sends
 // more is closed with code 1008; a join beyond is refused with a *[RoomError].
-// Default: no limits, but for control frames of WebSocket, of which 1,000 may
-// come within 10 s.
+// Default: no limits. Control frames of WebSocket have one of their own, see
+// [WithMaxControlFrames].
 func WithRateLimits(l RateLimits) ServerOption {
 	return func(o *serverOptions) { o.rates = l }
 }
