@@ -118,6 +118,16 @@ func optionOf(limit string) string {
 // over 123 bytes), that the connection had ended before, or how it ended
 // instead.
 func (c *Conn) Close(code StatusCode, reason string) error {
+	if err := c.QueueClose(code, reason); err != nil {
+		return err
+	}
+	return c.awaitClose()
+}
+
+// QueueClose is Close without waiting. The answer of the peer is met by whoever
+// reads the connection, now or later; it is closed after CloseTimeout if nobody
+// does.
+func (c *Conn) QueueClose(code StatusCode, reason string) error {
 	payload, err := closePayload(code, reason)
 	if err != nil {
 		return err
@@ -126,7 +136,7 @@ func (c *Conn) Close(code StatusCode, reason string) error {
 		return err
 	}
 	c.cutAfter(c.cfg.closeTimeout)
-	return c.awaitClose()
+	return nil
 }
 
 // awaitClose waits until the closing handshake is over, and reads as long as

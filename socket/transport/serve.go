@@ -5,7 +5,8 @@ type Handler interface {
 	// OnMessage is called for every message, in order and one at a time. The
 	// payload is valid until it returns and may be changed. While it runs the
 	// connection is not read, so a slow handler slows down its own peer and
-	// nobody else; see [Conn.HandOff] for handlers that take long.
+	// nobody else; see [Conn.HandOff] for handlers that take long. One that ends
+	// its goroutine (runtime.Goexit) ends neither the reading nor the connection.
 	OnMessage(c *Conn, typ MessageType, payload []byte)
 
 	// OnClose is called once, after the last OnMessage was called. err is a
@@ -46,6 +47,12 @@ func (c *Conn) Serve(h Handler) {
 func (c *Conn) serve(mine uint32) {
 	in := &c.in
 	h := in.turn.handler
+	calling := false
+	defer func() {
+		if calling && in.turn.end(mine) {
+			go c.serve(mine) // owned by c: ends with the connection
+		}
+	}()
 	for {
 		ev, err := c.next()
 		if err != nil {
@@ -61,7 +68,9 @@ func (c *Conn) serve(mine uint32) {
 		}
 		held := in.buf
 		in.turn.begin(mine)
+		calling = true
 		h.OnMessage(c, messageType(ev.Opcode), ev.Payload)
+		calling = false
 		if !in.turn.end(mine) {
 			putBuffer(held)
 			return

@@ -102,6 +102,14 @@ func (s *Session) handOn(first uint64, messages []Message) (*batch, *Refusal) {
 // run calls the handler for the messages of b, as the goroutine whose turn it is
 // while b.runner is mine.
 func (s *Session) run(b *batch, mine int) {
+	calling := false
+	defer func() {
+		if calling {
+			// The handler has ended its goroutine (runtime.Goexit), and nothing
+			// else: a fresh one goes on.
+			go s.run(b, mine)
+		}
+	}()
 	for {
 		s.mu.Lock()
 		if b.runner != mine {
@@ -123,7 +131,9 @@ func (s *Session) run(b *batch, mine int) {
 		b.messages = b.messages[1:]
 		b.calling = true
 		s.mu.Unlock()
+		calling = true
 		s.handler.Message(m)
+		calling = false
 	}
 	s.rest()
 	close(b.done)
