@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
 	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
@@ -23,15 +22,15 @@ type Client struct {
 	transport Transport
 	opts      clientOptions
 	log       *slog.Logger
-	handlers  handlers[clientHandler]
+	handlers  handlers
 	turn      serial
 
 	sending chan struct{} // holds a token; whoever has it may use transport.Send
 
 	mu       sync.Mutex // guards the fields below
 	phase    phase
-	link     *clientLink // the latest connection; nil before the first
-	attempts int         // of the latest reconnection
+	run      *clientRun // the latest; nil before the first
+	attempts int        // of the latest reconnection
 	rooms    []string
 	batch    session.Batch[[]byte]
 	timer    *time.Timer // sends a batch that does not fill; nil without batches
@@ -46,17 +45,6 @@ const (
 	connected
 	reconnecting
 )
-
-// clientLink is one run of a client, from Connect to Close or to giving up.
-type clientLink struct {
-	ctx    context.Context // ends with the run
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the run's goroutine has ended
-
-	closing bool  // Close was called; guarded by Client.mu
-	up      bool  // connect was told and disconnect was not; guarded by Client.mu
-	reason  error // overrides what Receive says; guarded by Client.mu
-}
 
 // NewClient returns a client for a transport, which it alone uses from then on.
 // It does nothing before [Client.Connect]. It panics when the transport is nil
@@ -95,277 +83,11 @@ func (c *Client) ConnectContext(ctx context.Context) error {
 		return &ConnectionError{Op: "connect", Err: errors.New("the client is connected or connecting already")}
 	}
 	c.phase = connecting
-	run := &clientLink{done: make(chan struct{})}
-	run.ctx, run.cancel = context.WithCancel(context.Background())
-	c.link = run
+	run := newClientRun()
+	c.run = run
 	c.attempts = 0
 	c.mu.Unlock()
-
-	stop := context.AfterFunc(ctx, run.cancel)
-	err := c.dial(run.ctx)
-	stop()
-	c.mu.Lock()
-	made := err == nil
-	switch {
-	case ctx.Err() != nil:
-		err = errors.Join(ctx.Err(), err)
-	case run.ctx.Err() != nil:
-		err = errors.Join(ErrConnectionClosed, err) // Close was called meanwhile
-	}
-	if err != nil {
-		c.phase = disconnected
-		c.mu.Unlock()
-		run.cancel()
-		close(run.done)
-		if made {
-			_ = c.transport.Close() // nobody wants the connection any more
-		}
-		return &ConnectionError{Op: "connect", Err: err}
-	}
-	c.phase = connected
-	run.up = true
-	c.mu.Unlock()
-	c.up()
-	go c.run(run) // owned by run: ends with it
-	return nil
-}
-
-func (c *Client) dial(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.opts.connectTimeout)
-	defer cancel()
-	return c.transport.Connect(ctx)
-}
-
-// up is called with every new connection: the rooms are joined again, and then
-// the connect handlers run.
-func (c *Client) up() {
-	for _, room := range c.Rooms() {
-		if err := c.Send("join", room); err != nil {
-			c.report(err)
-		}
-	}
-	c.turn.spawn(func() { c.call(&incoming{event: EventConnect, kind: builtIn}) })
-}
-
-// run reads the connection until it is lost, makes it again, and so on.
-func (c *Client) run(run *clientLink) {
-	defer close(run.done)
-	for {
-		err := c.read(run)
-		if !c.lost(run, err) {
-			return
-		}
-		if !c.reconnect(run) {
-			return
-		}
-		c.up()
-	}
-}
-
-// read passes messages to the handlers until there are no more.
-func (c *Client) read(run *clientLink) error {
-	receive := func() (data []byte, binary bool, err error) {
-		data, err = c.transport.Receive()
-		return data, false, err
-	}
-	if t, ok := c.transport.(BinaryTransport); ok {
-		receive = t.ReceiveMessage
-	}
-	for {
-		data, binary, err := receive()
-		if err != nil {
-			return err
-		}
-		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, data, binary) }) {
-			return ErrConnectionClosed
-		}
-	}
-}
-
-// lost ends a connection and reports whether there is to be another.
-func (c *Client) lost(run *clientLink, err error) bool {
-	c.mu.Lock()
-	if run.ctx.Err() != nil {
-		c.mu.Unlock()
-		return false // Close tells of the end
-	}
-	again := c.opts.reconnectAttempts >= 0
-	c.phase = reconnecting
-	if !again {
-		c.phase = disconnected
-	}
-	run.up = false
-	c.attempts = 0
-	if run.reason != nil {
-		err, run.reason = run.reason, nil
-	}
-	c.dropBatch()
-	c.mu.Unlock()
-	c.turn.spawn(func() {
-		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: &ConnectionError{Op: "read", Err: err}})
-	})
-	if !again {
-		_ = c.transport.Close() // it is lost already
-	}
-	return again
-}
-
-// reconnect makes the connection again, and reports whether it did.
-func (c *Client) reconnect(run *clientLink) bool {
-	backoff := newBackoff(&c.opts)
-	var last error
-	for {
-		wait, ok := backoff.next()
-		if !ok {
-			break
-		}
-		if !sleep(run.ctx, wait) {
-			return false
-		}
-		c.mu.Lock()
-		c.attempts++
-		c.mu.Unlock()
-		if last = c.dial(run.ctx); last == nil {
-			if c.made(run) {
-				return true
-			}
-			_ = c.transport.Close() // nobody wants the connection any more
-		}
-		if run.ctx.Err() != nil {
-			return false
-		}
-		c.log.Debug("socket: reconnect", "err", last)
-		c.report(&ConnectionError{Op: "reconnect", Err: last})
-	}
-	c.mu.Lock()
-	c.phase = disconnected
-	c.mu.Unlock()
-	_ = c.transport.Close() // it is lost already
-	c.report(&ConnectionError{Op: "reconnect", Err: errors.Join(errGaveUp, last)})
-	return false
-}
-
-// made records a new connection, unless Close was called meanwhile.
-func (c *Client) made(run *clientLink) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if run.ctx.Err() != nil {
-		return false
-	}
-	c.phase = connected
-	run.up = true
-	return true
-}
-
-// errGaveUp is the cause of the last error of a client that stays disconnected.
-var errGaveUp = errors.New("all attempts failed (WithReconnectAttempts)")
-
-// handle runs the handlers for a message.
-func (c *Client) handle(run *clientLink, data []byte, binary bool) {
-	if run.ctx.Err() != nil {
-		return
-	}
-	if binary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: data})
-		return
-	}
-	env, err := envelope.Parse(data)
-	if err != nil {
-		c.report(&MessageError{Err: invalid("%v", err)})
-		return
-	}
-	m := incoming{event: EventMessage, raw: env.Data}
-	if !env.Bare {
-		m.event = env.Event()
-		if reserved(m.event) {
-			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
-			return
-		}
-	}
-	c.call(&m)
-}
-
-// call runs all handlers of an event. It must be called from within the turn.
-func (c *Client) call(m *incoming) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.panicked(m.event, newPanicError(v))
-		}
-	}()
-	for _, h := range c.handlers.get(m.event) {
-		if err := h(m); err != nil {
-			c.report(&MessageError{Event: m.event, Err: err})
-			return
-		}
-	}
-}
-
-// panicked reports the panic of a handler and gives its connection up, in the
-// way of one that was lost.
-func (c *Client) panicked(event Event, err *PanicError) {
-	merr := &MessageError{Event: event, Err: err}
-	c.log.Error("socket: handler panicked", "event", event, "err", err, "stack", string(err.Stack))
-	c.mu.Lock()
-	open := c.phase == connected
-	if open {
-		c.link.reason = merr
-	}
-	c.mu.Unlock()
-	if event != EventError {
-		c.report(merr)
-	}
-	if open {
-		go c.transport.Close() // it may wait for the server; ends with that
-	}
-}
-
-// report tells the error handlers of something that no call could return.
-func (c *Client) report(err error) {
-	c.turn.spawn(func() { c.call(&incoming{event: EventError, kind: builtIn, value: err}) })
-}
-
-// Close ends the connection and all attempts to make it again. What is batched
-// is sent first, and the transport's Close is waited for, which for the transports
-// of this module takes 5 s at most. The disconnect handlers have run when it
-// returns, unless a handler is running, for example the one that calls it: then
-// they follow. The error, a *[ConnectionError], tells of messages that could not
-// be sent; the client is closed all the same. Calls on a client that is not
-// connected do nothing.
-func (c *Client) Close() error {
-	c.mu.Lock()
-	run, was := c.link, c.phase
-	if was == disconnected || run.closing {
-		c.mu.Unlock()
-		return nil
-	}
-	run.closing = true
-	if was != connected {
-		run.cancel() // with mu held: see made
-	}
-	c.mu.Unlock()
-	if was == connecting {
-		return nil // ConnectContext cleans up
-	}
-	var err error
-	if was == connected {
-		err = c.flush()
-		run.cancel()
-		err = errors.Join(err, c.transport.Close())
-	}
-	<-run.done
-	c.mu.Lock()
-	c.phase = disconnected
-	c.dropBatch()
-	tell := run.up
-	run.up = false
-	c.mu.Unlock()
-	if tell {
-		c.turn.run(func() { c.call(&incoming{event: EventDisconnect, kind: builtIn, value: ErrConnectionClosed}) })
-	}
-	if err != nil {
-		return &ConnectionError{Op: "close", Err: err}
-	}
-	return nil
+	return c.start(ctx, run)
 }
 
 // On adds a handler for an event: a built-in one or any name that the server
@@ -377,25 +99,25 @@ func (c *Client) On(event Event, handler func(data interface{})) {
 	if handler == nil {
 		panic("socket: Client.On: nil handler")
 	}
-	c.handlers.add(event, anyHandler(handler))
+	c.handlers.add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
 }
 
 // Once adds a handler that runs for the next message of an event only. In all
 // else it is [Client.On].
-func (c *Client) Once(event Event, handler func(data interface{})) {
-	if handler == nil {
+func (c *Client) Once(event Event, f func(data interface{})) {
+	if f == nil {
 		panic("socket: Client.Once: nil handler")
 	}
-	h := anyHandler(handler)
-	var once sync.Once
-	c.handlers.add(event, func(m *incoming) (err error) {
-		once.Do(func() { err = h(m) })
-		return err
+	var h *handler
+	h = anyHandler(func(_ Socket, data interface{}) {
+		c.handlers.remove(event, h)
+		f(data)
 	})
+	c.handlers.add(event, h)
 }
 
 // Off removes all handlers of an event.
-func (c *Client) Off(event Event) { c.handlers.remove(event) }
+func (c *Client) Off(event Event) { c.handlers.clear(event) }
 
 // ID returns the id under which the server knows the connection: that of its
 // [Socket]. Each connection has another; without one it is that of the last. It is
@@ -424,6 +146,12 @@ func (c *Client) ReconnectCount() int {
 	return c.attempts
 }
 
+// The events by which a client asks for membership in a room and gives it up.
+const (
+	joinEvent  Event = "join"
+	leaveEvent Event = "leave"
+)
+
 // Join records a room and asks the server for membership, by the event "join"
 // with the room's name; the server's handler for it decides. Recorded rooms are
 // asked for again after a reconnect, before the connect handlers run. Without a
@@ -439,7 +167,7 @@ func (c *Client) Join(room string) error {
 	if !open {
 		return nil
 	}
-	return c.Send("join", room)
+	return c.Send(joinEvent, room)
 }
 
 // Leave forgets a room and tells the server, by the event "leave" with the
@@ -452,7 +180,7 @@ func (c *Client) Leave(room string) error {
 	if !open {
 		return nil
 	}
-	return c.Send("leave", room)
+	return c.Send(leaveEvent, room)
 }
 
 // Rooms returns the recorded rooms in the order of joining, a copy. They are what

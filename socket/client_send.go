@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -30,7 +32,7 @@ func (c *Client) Send(event Event, data interface{}) error {
 		return c.sendBinary(m.b)
 	}
 	// A transport may keep what it is given.
-	msg := append(make([]byte, 0, len(m.b)), m.b...)
+	msg := bytes.Clone(m.b)
 	m.free()
 	if c.opts.batchSize > 0 {
 		return c.enqueue(msg)
@@ -42,7 +44,7 @@ func (c *Client) sendBinary(p []byte) error {
 	if _, ok := c.transport.(BinaryTransport); !ok {
 		return &MessageError{Event: EventMessage, Err: invalid("the transport has no binary messages")}
 	}
-	msg := append(make([]byte, 0, len(p)), p...)
+	msg := bytes.Clone(p)
 	if c.opts.batchSize > 0 {
 		// It must not overtake what is gathered.
 		if err := c.flush(); err != nil {
@@ -69,7 +71,7 @@ func (c *Client) withTransport(f func(Transport) error) error {
 // enqueue adds a message to the batch, and sends the batch when it is full.
 func (c *Client) enqueue(msg []byte) error {
 	c.mu.Lock()
-	if c.phase != connected {
+	if c.phase != connected || c.run.closing {
 		c.mu.Unlock()
 		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
@@ -94,27 +96,57 @@ func (c *Client) flush() error {
 	if c.opts.batchSize == 0 {
 		return nil
 	}
-	return c.withTransport(func(t Transport) error {
-		// Taken inside, so that batches leave in their order.
-		c.mu.Lock()
-		batch := c.batch.Take(nil)
-		if c.timer != nil {
-			c.timer.Stop()
-		}
-		c.mu.Unlock()
-		if len(batch) == 0 {
-			return nil
-		}
-		if bt, ok := t.(BatchTransport); ok {
-			return bt.SendBatch(batch)
-		}
-		for _, msg := range batch {
-			if err := t.Send(msg); err != nil {
-				return err
-			}
+	<-c.sending
+	defer func() { c.sending <- struct{}{} }()
+	// Taken by whoever may send, so that batches leave in their order.
+	c.mu.Lock()
+	batch, open := c.batch.Take(nil), c.phase == connected
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.mu.Unlock()
+	switch {
+	case len(batch) == 0:
+		return nil
+	case !open:
+		return unsentError(len(batch))
+	}
+	return c.sendAll(batch)
+}
+
+// sendAll sends messages in one write where the transport can do that. The caller
+// holds the token.
+func (c *Client) sendAll(batch [][]byte) error {
+	if t, ok := c.transport.(BatchTransport); ok {
+		if err := t.SendBatch(batch); err != nil {
+			return sendError(err)
 		}
 		return nil
-	})
+	}
+	for _, msg := range batch {
+		if err := c.transport.Send(msg); err != nil {
+			return sendError(err)
+		}
+	}
+	return nil
+}
+
+// joinAgain asks for the recorded rooms on a new connection. The caller holds the
+// token.
+func (c *Client) joinAgain(rooms []string) error {
+	if len(rooms) == 0 {
+		return nil
+	}
+	batch := make([][]byte, 0, len(rooms))
+	for _, room := range rooms {
+		m, err := encode(joinEvent, room)
+		if err != nil {
+			return err
+		}
+		batch = append(batch, bytes.Clone(m.b))
+		m.free()
+	}
+	return c.sendAll(batch)
 }
 
 // flushLate is flush for a batch that did not fill in time.
@@ -124,21 +156,28 @@ func (c *Client) flushLate() {
 	}
 }
 
-// dropBatch forgets what could not be sent: the connection that it was meant for
-// is gone. It is called with mu held.
-func (c *Client) dropBatch() {
-	if n := len(c.batch.Take(nil)); n > 0 {
-		c.log.Warn("socket: batched messages were not sent: the connection is gone", "messages", n)
-	}
+// dropBatch forgets what could not be sent, because the connection that it was
+// meant for is gone, and returns an error that says so, nil if there was nothing.
+// It is called with mu held.
+func (c *Client) dropBatch() error {
+	n := len(c.batch.Take(nil))
 	if c.timer != nil {
 		c.timer.Stop()
 	}
+	if n == 0 {
+		return nil
+	}
+	return unsentError(n)
+}
+
+func unsentError(n int) error {
+	return &ConnectionError{Op: "send", Err: fmt.Errorf("%d batched messages were not sent: %w", n, ErrConnectionClosed)}
 }
 
 // pacer says how long to wait before each attempt to connect again.
 type pacer struct{ backoff session.Backoff }
 
-func newBackoff(o *clientOptions) *pacer {
+func newPacer(o *clientOptions) *pacer {
 	return &pacer{session.NewBackoff(session.BackoffOptions{
 		Base: o.reconnectDelay, Max: o.maxReconnectDelay, Attempts: o.reconnectAttempts,
 	})}

@@ -3,7 +3,6 @@ package socket
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -30,7 +29,7 @@ type conn struct {
 	reason error      // why it is no longer connected; nil while it is
 	deaf   bool       // this side has ended it: messages are dropped
 	rooms  []*membership
-	own    *handlers[clientHandler]
+	own    *handlers
 	values map[string]any
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -58,10 +57,13 @@ func (c *conn) Send(event Event, data interface{}) error {
 			return err
 		}
 	}
-	if err != nil {
-		return sendError(err)
+	switch err {
+	case nil:
+		return nil
+	case errTooLarge:
+		return &MessageError{Event: event, Err: err}
 	}
-	return nil
+	return sendError(err)
 }
 
 // waitRoom waits until the client has read enough for its queue to have room,
@@ -102,6 +104,10 @@ func (c *conn) sendShared(m *transport.PreparedMessage) verdict {
 		}
 		return sent
 	}
+	if err == errTooLarge {
+		c.tooLarge(len(m.Payload()))
+		return sent
+	}
 	if err != transport.ErrQueueFull {
 		return sent // the handlers are told of the end
 	}
@@ -120,19 +126,26 @@ func (c *conn) halfFull() bool {
 // tooSlow closes a client that does not read what it is sent.
 func (c *conn) tooSlow() {
 	const reason = "slow consumer: the send queue is full (WithSendQueue)"
+	if !c.end(&ConnectionError{Op: "send", Err: ErrTimeout}) {
+		return
+	}
 	c.server.log.Warn("socket: slow consumer closed", "conn", c.id, "option", "WithSendQueue",
 		"bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
-	c.end(&ConnectionError{Op: "send", Err: ErrTimeout})
 	c.link.refuse(transport.StatusTryAgainLater, reason)
 }
 
-// sendError is the error of a message that the link did not take.
-func sendError(err error) error {
-	if !errors.Is(err, ErrConnectionClosed) {
-		err = errors.Join(ErrConnectionClosed, err)
+// tooLarge closes a client that a broadcast cannot be sent to, so that it never
+// sees a gap.
+func (c *conn) tooLarge(size int) {
+	c.server.log.Warn("socket: message larger than the send queue", "conn", c.id, "option", "WithSendQueue",
+		"size", size, "bytes", c.server.opts.queueBytes)
+	if c.end(&ConnectionError{Op: "send", Err: errTooLarge}) {
+		c.link.refuse(transport.StatusMessageTooBig, "a message is larger than the send queue (WithSendQueue)")
 	}
-	return &ConnectionError{Op: "send", Err: err}
 }
+
+// sendError is the error of a message that the link did not take.
+func sendError(err error) error { return &ConnectionError{Op: "send", Err: err} }
 
 func (c *conn) Close() error {
 	c.close(transport.StatusNormalClosure, "")
@@ -168,7 +181,8 @@ func (c *conn) over(reason error) bool {
 	return true
 }
 
-// ended is told by the link that the connection is over.
+// ended is told by the link that the connection is over. Messages that came
+// before that and wait for their handlers are handled still.
 func (c *conn) ended(err error) {
 	c.server.logRefusal(c, err)
 	c.mu.Lock()
@@ -176,8 +190,8 @@ func (c *conn) ended(err error) {
 	c.mu.Unlock()
 	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {
+		defer c.server.forget(c)
 		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
-		c.server.forget(c)
 	})
 }
 
@@ -186,16 +200,19 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 	if !c.admitMessage(len(p)) {
 		return
 	}
-	if c.turn.begin() {
-		c.handle(typ, p)
-		c.turn.end()
+	mine := c.turn.begin()
+	if !mine || typ == transport.MessageBinary {
+		p = bytes.Clone(p)
+	}
+	if !mine {
+		c.turn.leave(len(p), func() { c.handle(typ, p) })
 		return
 	}
-	p = bytes.Clone(p)
-	c.turn.leave(len(p), func() { c.handle(typ, p) })
+	defer c.turn.end()
+	c.handle(typ, p)
 }
 
-// handle runs the handlers for a message.
+// handle runs the handlers for a message. It keeps p if that is binary.
 func (c *conn) handle(typ transport.MessageType, p []byte) {
 	c.mu.Lock()
 	deaf := c.deaf
@@ -204,7 +221,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 		return
 	}
 	if typ == transport.MessageBinary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: bytes.Clone(p)})
+		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: p})
 		return
 	}
 	env, err := envelope.Parse(p)
@@ -228,24 +245,17 @@ func reserved(event Event) bool { return event == EventConnect || event == Event
 
 // call runs all handlers of an event.
 func (c *conn) call(m *incoming) {
-	defer c.recover(m.event)
-	for _, h := range c.server.handlers.get(m.event) {
-		if err := h(c, m); err != nil {
-			c.report(&MessageError{Event: m.event, Err: err})
-			return
-		}
-	}
+	defer c.callOwn(m)
+	callEach(c, c.server.handlers.get(m.event), c, m)
+}
+
+// callOwn runs the handlers that On has added.
+func (c *conn) callOwn(m *incoming) {
 	c.mu.Lock()
 	own := c.own
 	c.mu.Unlock()
-	if own == nil {
-		return
-	}
-	for _, h := range own.get(m.event) {
-		if err := h(m); err != nil {
-			c.report(&MessageError{Event: m.event, Err: err})
-			return
-		}
+	if own != nil {
+		callEach(c, own.get(m.event), c, m)
 	}
 }
 
@@ -255,14 +265,8 @@ func (c *conn) report(err error) {
 	c.call(&incoming{event: EventError, kind: builtIn, value: err})
 }
 
-// recover catches the panic of a handler: it is reported and closes this one
-// socket.
-func (c *conn) recover(event Event) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	err := newPanicError(v)
+// panicked closes this one socket for the panic of a handler.
+func (c *conn) panicked(event Event, err *PanicError) {
 	c.server.log.Error("socket: handler panicked", "conn", c.id, "event", event, "err", err, "stack", string(err.Stack))
 	if c.end(&MessageError{Event: event, Err: err}) {
 		c.link.close(transport.StatusInternalError, "")
@@ -279,16 +283,16 @@ func (c *conn) On(event Event, handler func(interface{})) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own == nil {
-		c.own = new(handlers[clientHandler])
+		c.own = new(handlers)
 	}
-	c.own.add(event, anyHandler(handler))
+	c.own.add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
 }
 
 func (c *conn) Off(event Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.own != nil {
-		c.own.remove(event)
+		c.own.clear(event)
 	}
 }
 
@@ -335,5 +339,6 @@ type beat struct {
 	last    uint32 // the link's activity at the last visit
 	runs    uint32 // handlers begun at the last visit
 	wasBusy bool
-	held    int64 // bytes that waited for a long-polling client at the last visit
+	held    int64         // bytes that waited for a long-polling client at the last visit
+	pinged  time.Duration // when the last ping left, on the pulse's clock
 }

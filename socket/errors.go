@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -47,6 +48,18 @@ func (e *ConnectionError) Error() string { return fmt.Sprintf("socket: %s: %v", 
 // Unwrap returns the cause.
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
+// Is makes errors of the network and of transports match [ErrConnectionClosed]
+// and [ErrTimeout] where they mean the same.
+func (e *ConnectionError) Is(target error) bool {
+	switch target {
+	case ErrConnectionClosed:
+		return errors.Is(e.Err, net.ErrClosed)
+	case ErrTimeout:
+		return errors.Is(e.Err, os.ErrDeadlineExceeded) || errors.Is(e.Err, context.DeadlineExceeded)
+	}
+	return false
+}
+
 // MessageError is a failure of one message: it could not be encoded, was
 // malformed or of the wrong type, or made its handler panic. The connection that
 // it came on, or was to leave on, goes on, unless the handler panicked.
@@ -72,8 +85,17 @@ type PanicError struct {
 	Stack []byte // of the goroutine that it ran on
 }
 
-// newPanicError must be called while the panicking stack is still there.
-func newPanicError(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+// newPanicError must be called while the panicking stack is still there. v is
+// what recover has returned: nil means that there was no panic, and that the
+// handler has ended its goroutine, as the FailNow of a test does.
+func newPanicError(v any) *PanicError {
+	if v == nil {
+		v = errGoexit
+	}
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
+
+var errGoexit = errors.New("it ended its goroutine (runtime.Goexit)")
 
 // Error returns the panic's value.
 func (e *PanicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.Value) }

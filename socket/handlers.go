@@ -9,13 +9,19 @@ import (
 
 // handlers are functions by event. Messages look them up without a lock; adding
 // one copies the map, which happens a few times at start.
-type handlers[H any] struct {
+type handlers struct {
 	mu sync.Mutex // guards changes
-	m  atomic.Pointer[map[Event][]H]
+	m  atomic.Pointer[map[Event][]*handler]
+}
+
+// handler is a function that takes an event, or returns an error when the data
+// is not what it takes. The Socket is nil on a client.
+type handler struct {
+	call func(s Socket, m *incoming) error
 }
 
 // get returns the handlers of an event in the order they were added.
-func (h *handlers[H]) get(event Event) []H {
+func (h *handlers) get(event Event) []*handler {
 	m := h.m.Load()
 	if m == nil {
 		return nil
@@ -23,18 +29,28 @@ func (h *handlers[H]) get(event Event) []H {
 	return (*m)[event]
 }
 
-func (h *handlers[H]) add(event Event, f H) {
-	h.change(func(m map[Event][]H) { m[event] = append(slices.Clip(m[event]), f) })
+func (h *handlers) add(event Event, f *handler) {
+	h.change(func(m map[Event][]*handler) { m[event] = append(slices.Clip(m[event]), f) })
 }
 
-func (h *handlers[H]) remove(event Event) {
-	h.change(func(m map[Event][]H) { delete(m, event) })
+// remove removes one handler of an event, clear all of them.
+func (h *handlers) remove(event Event, f *handler) {
+	h.change(func(m map[Event][]*handler) {
+		kept := slices.DeleteFunc(slices.Clone(m[event]), func(g *handler) bool { return g == f })
+		if m[event] = kept; len(kept) == 0 {
+			delete(m, event)
+		}
+	})
 }
 
-func (h *handlers[H]) change(f func(map[Event][]H)) {
+func (h *handlers) clear(event Event) {
+	h.change(func(m map[Event][]*handler) { delete(m, event) })
+}
+
+func (h *handlers) change(f func(map[Event][]*handler)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := make(map[Event][]H)
+	m := make(map[Event][]*handler)
 	if old := h.m.Load(); old != nil {
 		m = maps.Clone(*old)
 	}
@@ -42,12 +58,31 @@ func (h *handlers[H]) change(f func(map[Event][]H)) {
 	h.m.Store(&m)
 }
 
-// serverHandler is a handler of a [Server]. An error is that of the data, which
-// was not what the handler takes.
-type serverHandler func(s Socket, m *incoming) error
+// owner is told what goes wrong in its handlers.
+type owner interface {
+	report(err error)
+	panicked(event Event, err *PanicError)
+}
 
-// clientHandler is a handler of a [Client], or of a single [Socket].
-type clientHandler func(m *incoming) error
+// callEach calls handlers in turn. One that takes other data, panics, or ends its
+// goroutine does not keep the others from running.
+func callEach(o owner, hs []*handler, s Socket, m *incoming) {
+	done := false
+	defer func() {
+		if !done {
+			defer callEach(o, hs, s, m)
+			o.panicked(m.event, newPanicError(recover()))
+		}
+	}()
+	for len(hs) > 0 {
+		h := hs[0]
+		hs = hs[1:]
+		if err := h.call(s, m); err != nil {
+			o.report(&MessageError{Event: m.event, Err: err})
+		}
+	}
+	done = true
+}
 
 // Handle registers a handler whose data is a T. The data of each message is
 // decoded into a new T as [encoding/json] does it; data that is missing or null
@@ -60,14 +95,7 @@ func Handle[T any](s *Server, event Event, handler func(Socket, T)) {
 	if handler == nil {
 		panic("socket: Handle: nil handler")
 	}
-	s.handlers.add(event, func(sock Socket, m *incoming) error {
-		v, err := decodeAs[T](m)
-		if err != nil {
-			return err
-		}
-		handler(sock, v)
-		return nil
-	})
+	s.handlers.add(event, typedHandler(handler))
 }
 
 // On registers a handler of the client whose data is a T, in the way of
@@ -76,27 +104,27 @@ func On[T any](c *Client, event Event, handler func(T)) {
 	if handler == nil {
 		panic("socket: On: nil handler")
 	}
-	c.handlers.add(event, typedHandler(handler))
+	c.handlers.add(event, typedHandler(func(_ Socket, v T) { handler(v) }))
 }
 
-func typedHandler[T any](handler func(T)) clientHandler {
-	return func(m *incoming) error {
+func typedHandler[T any](f func(Socket, T)) *handler {
+	return &handler{func(s Socket, m *incoming) error {
 		v, err := decodeAs[T](m)
 		if err != nil {
 			return err
 		}
-		handler(v)
+		f(s, v)
 		return nil
-	}
+	}}
 }
 
-func anyHandler(handler func(interface{})) clientHandler {
-	return func(m *incoming) error {
+func anyHandler(f func(Socket, interface{})) *handler {
+	return &handler{func(s Socket, m *incoming) error {
 		v, err := m.decode()
 		if err != nil {
 			return err
 		}
-		handler(v)
+		f(s, v)
 		return nil
-	}
+	}}
 }

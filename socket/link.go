@@ -10,7 +10,8 @@ import (
 // above it does not know which transport it has.
 type link interface {
 	// queue and queueShared take a message without ever blocking on the peer.
-	// A full queue is transport.ErrQueueFull. queue does not retain p.
+	// A full queue is transport.ErrQueueFull, a message that will never fit into
+	// it errTooLarge. queue does not retain p.
 	queue(typ transport.MessageType, p []byte) error
 	queueShared(m *transport.PreparedMessage) error
 
@@ -35,6 +36,9 @@ type link interface {
 	handOff()
 }
 
+// errTooLarge is returned for a message that is larger than the whole queue.
+var errTooLarge = invalid("the message is larger than the send queue (WithSendQueue)")
+
 // webSocketLink is the link over a WebSocket connection.
 type webSocketLink struct{ *transport.Conn }
 
@@ -47,7 +51,7 @@ func (l webSocketLink) wait(ctx context.Context) error { return l.WaitQueue(ctx)
 func (l webSocketLink) queued() (bytes, messages int) { return l.Buffered() }
 
 func (l webSocketLink) close(code transport.StatusCode, reason string) {
-	_ = l.Close(code, reason) // an error means: it is closing already
+	_ = l.QueueClose(code, reason) // an error means: it is closing already
 }
 
 func (l webSocketLink) refuse(code transport.StatusCode, reason string) { l.Refuse(code, reason) }

@@ -75,11 +75,14 @@ func (l pollLink) push(m poll.Message) error {
 			return transport.ErrQueueFull
 		}
 	}
-	err := l.Send(m)
-	if errors.Is(err, pollhttp.ErrQueueFull) {
+	switch err := l.Send(m); {
+	case errors.Is(err, pollhttp.ErrQueueFull):
 		return transport.ErrQueueFull
+	case errors.Is(err, pollhttp.ErrTooLarge):
+		return errTooLarge
+	default:
+		return err
 	}
-	return err
 }
 
 func (l pollLink) wait(ctx context.Context) error { return l.WaitQueue(ctx) }

@@ -17,11 +17,12 @@ type pulse struct {
 	step   time.Duration // longest time between two visits of a socket
 	start  time.Time
 
-	mu      sync.Mutex // guards the fields below, and entry and held of all beats
-	wheel   *session.Wheel
-	running bool
-	empty   chan struct{} // tells run that nothing is left to watch over; made with it
-	due     []*conn       // reused between rounds
+	mu    sync.Mutex // guards the fields below, and entry and held of all beats
+	wheel *session.Wheel
+	next  time.Duration // when run looks again
+	wake  chan struct{} // lets run look again now; nil while it does not run
+	ended chan struct{} // closed when run has ended; nil before the first time
+	due   []*conn       // reused between rounds
 }
 
 // maxStep bounds how long a handler runs before reading goes on behind it.
@@ -53,23 +54,48 @@ func (p *pulse) add(c *conn) {
 		h.Interval = -1
 	}
 	c.beat.heart = session.NewHeartbeat(h, now, rand.Float64())
+	c.beat.pinged = now
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.schedule(c, now)
-	if !p.running {
-		p.running = true
-		p.empty = make(chan struct{}, 1)
-		go p.run(p.empty) // owned by p: ends with the last socket
+	at := p.schedule(c, now)
+	if p.wake == nil {
+		p.wake, p.ended = make(chan struct{}, 1), make(chan struct{})
+		go p.run(p.wake, p.ended) // owned by p: ends when no socket is left
+	} else if at < p.next {
+		p.look()
 	}
 }
 
-// schedule plans the next visit. It is called with mu held.
-func (p *pulse) schedule(c *conn, now time.Duration) {
+// schedule plans the next visit and returns its time. It is called with mu held.
+func (p *pulse) schedule(c *conn, now time.Duration) time.Duration {
 	step := p.step
 	if !c.link.beats() {
 		step = min(step, time.Second) // for the polling engine, which rides along
 	}
-	p.wheel.Add(&c.beat.entry, min(c.beat.heart.Deadline(), now+step))
+	at := min(c.beat.heart.Deadline(), now+step)
+	if i := p.server.opts.pingInterval; i > 0 && c.link.beats() {
+		at = min(at, c.beat.pinged+i)
+	}
+	p.wheel.Add(&c.beat.entry, at)
+	return at
+}
+
+// look lets run look again now. It is called with mu held, while run runs.
+func (p *pulse) look() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it has not looked since the last time
+	}
+}
+
+// wait waits until run has ended. No socket may be left.
+func (p *pulse) wait() {
+	p.mu.Lock()
+	ended := p.ended
+	p.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
 }
 
 // remove ends the watch over c.
@@ -80,22 +106,20 @@ func (p *pulse) remove(c *conn) {
 	c.beat.entry.Owner = nil
 	p.server.polled.Add(-c.beat.held)
 	c.beat.held = 0
-	if p.running && p.wheel.Len() == 0 {
-		select {
-		case p.empty <- struct{}{}:
-		default:
-		}
+	if p.wheel.Len() == 0 && p.wake != nil {
+		p.look()
 	}
 }
 
 // run visits sockets when their time has come. It owns due and the beats.
-func (p *pulse) run(empty <-chan struct{}) {
+func (p *pulse) run(wake, ended chan struct{}) {
+	defer close(ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
-		case <-empty:
+		case <-wake:
 		}
 		now := p.now()
 		p.server.polling.Advance(time.Now())
@@ -115,13 +139,14 @@ func (p *pulse) run(empty <-chan struct{}) {
 			due[i] = nil
 		}
 		if p.wheel.Len() == 0 {
-			p.running = false
+			p.wake = nil
 			p.mu.Unlock()
 			return
 		}
-		next := p.wheel.Next()
+		p.next = p.wheel.Next()
+		wait := p.next - p.now()
 		p.mu.Unlock()
-		timer.Reset(max(next-p.now(), 0))
+		timer.Reset(max(wait, 0))
 	}
 }
 
@@ -151,19 +176,28 @@ func (p *pulse) visit(c *conn, now time.Duration) {
 	// dead.
 	busy, runs, full := c.turn.state()
 	if busy && b.wasBusy && runs == b.runs {
-		c.link.handOff()
+		c.turn.handOff(c.link.handOff)
 	}
 	b.wasBusy, b.runs = busy, runs
 	if full {
 		b.heart.Seen(now) // it is not read because of us
 	}
+	// A client that sends need not be asked for a sign of life, but wants one of
+	// ours within the interval.
+	i := p.server.opts.pingInterval
+	ping := i > 0 && c.link.beats() && now-b.pinged >= i
 	switch b.heart.Advance(now) {
 	case session.Ping:
-		c.link.ping()
+		ping = true
 	case session.Dead:
 		p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
 		if c.end(&ConnectionError{Op: "heartbeat", Err: ErrTimeout}) {
 			c.link.refuse(transport.StatusPolicyViolation, "ping timeout")
 		}
+		return
+	}
+	if ping {
+		b.pinged = now
+		c.link.ping()
 	}
 }

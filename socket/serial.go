@@ -8,13 +8,23 @@ import (
 // serial runs the handlers of one socket one at a time and in order, on
 // whichever goroutine brings the work: the one that finds it idle runs its own
 // task without a goroutine or a copy, and then what others have left meanwhile.
+// A task that ends its goroutine (runtime.Goexit) ends nothing else: a fresh one
+// goes on with the rest.
 type serial struct {
-	mu     sync.Mutex // guards the fields below
-	busy   bool
-	runs   uint32   // tasks begun, to tell a long one from many
-	queue  []func() // left by others while busy
-	weight int      // bytes that the queue holds
-	room   chan struct{}
+	mu      sync.Mutex // guards the fields below
+	busy    bool
+	reads   bool          // the goroutine that runs tasks is the one that reads
+	handing chan struct{} // closed when that one has handed reading on; nil: it is not about to
+	runs    uint32        // tasks begun, to tell a long one from many
+	queue   []task        // left by others while busy
+	weight  int           // bytes that the queue holds
+	room    chan struct{} // closed when there may be room in the queue; nil: nobody waits
+}
+
+// task is a piece of work, for a message of weight bytes.
+type task struct {
+	run    func()
+	weight int
 }
 
 // The bounds of what waits behind a handler. They apply to messages, so that a
@@ -24,83 +34,127 @@ const (
 	maxWaitingBytes = 256 << 10
 )
 
-// begin reports whether the caller may run a task now, and must call end after
-// it.
+// begin reports whether the caller, who reads the connection, may run a task now;
+// it must call end after it.
 func (s *serial) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.busy {
 		return false
 	}
-	s.busy = true
-	s.runs++
+	s.start(true)
 	return true
+}
+
+// start marks s as busy. It is called with mu held.
+func (s *serial) start(reads bool) {
+	s.busy, s.reads = true, reads
+	s.runs++
 }
 
 // end runs what was left meanwhile and makes s idle.
 func (s *serial) end() {
+	returned := false
+	defer func() {
+		if !returned {
+			s.stopReading()
+			go s.end() // owned by s: ends when nothing is left
+		}
+	}()
 	for {
-		s.mu.Lock()
-		if len(s.queue) == 0 {
-			s.busy = false
-			s.queue = nil
-			s.mu.Unlock()
+		t, ok := s.next()
+		if !ok {
+			returned = true
 			return
 		}
-		task := s.queue[0]
-		s.queue[0] = nil
-		s.queue = s.queue[1:]
-		if len(s.queue) == 0 {
-			s.weight = 0
-		}
-		s.runs++
-		if s.room != nil && len(s.queue) < maxWaitingTasks/2 {
-			close(s.room)
-			s.room = nil
-		}
-		s.mu.Unlock()
-		task()
+		t.run()
 	}
 }
 
-// run runs task, or leaves it to whoever is busy. It does not wait.
-func (s *serial) run(task func()) {
+// next takes the next task, or makes s idle if there is none.
+func (s *serial) next() (task, bool) {
 	s.mu.Lock()
-	if s.busy {
-		s.queue = append(s.queue, task)
+	defer s.mu.Unlock()
+	for len(s.queue) == 0 {
+		if s.handing == nil {
+			s.busy, s.reads, s.queue = false, false, nil
+			return task{}, false
+		}
+		s.awaitHandOff()
+	}
+	t := s.queue[0]
+	s.queue[0] = task{}
+	s.queue = s.queue[1:]
+	s.weight -= t.weight
+	s.runs++
+	if s.room != nil && len(s.queue) < maxWaitingTasks/2 {
+		close(s.room)
+		s.room = nil
+	}
+	return t, true
+}
+
+// stopReading says that the goroutine that reads is about to end.
+func (s *serial) stopReading() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.handing != nil {
+		s.awaitHandOff()
+	}
+	s.reads = false
+}
+
+// awaitHandOff is called with mu held and gives it up meanwhile.
+func (s *serial) awaitHandOff() {
+	handing := s.handing
+	s.mu.Unlock()
+	<-handing
+	s.mu.Lock()
+}
+
+// handOff calls f if the goroutine that reads is at work on a task: f is to let
+// another goroutine read. That one never runs a task before this one is through,
+// so nothing is handed on twice.
+func (s *serial) handOff(f func()) {
+	s.mu.Lock()
+	if !s.reads || s.handing != nil {
 		s.mu.Unlock()
 		return
 	}
-	s.busy = true
-	s.runs++
+	handing := make(chan struct{})
+	s.handing = handing
 	s.mu.Unlock()
-	task()
-	s.end()
+	f() // the reader does not leave its task before this has returned
+	s.mu.Lock()
+	s.reads, s.handing = false, nil
+	s.mu.Unlock()
+	close(handing)
+}
+
+// run runs f, or leaves it to whoever is busy. It does not wait.
+func (s *serial) run(f func()) {
+	if mine, _ := s.take(task{run: f}, false, false); mine {
+		defer s.end()
+		f()
+	}
 }
 
 // spawn is run on a goroutine of its own, which ends when nothing is left.
-func (s *serial) spawn(task func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy {
-		s.queue = append(s.queue, task)
-		return
+func (s *serial) spawn(f func()) {
+	if mine, _ := s.take(task{run: f}, false, false); mine {
+		go s.perform(f)
 	}
-	s.busy = true
-	s.runs++
-	go func() {
-		task()
-		s.end()
-	}()
 }
 
 // spawnWithin is spawn for a message of n bytes. It waits while too much is left
 // already, and reports false when ctx has ended before there was room.
-func (s *serial) spawnWithin(ctx context.Context, n int, task func()) bool {
+func (s *serial) spawnWithin(ctx context.Context, n int, f func()) bool {
 	for {
-		room := s.reserve(n)
+		mine, room := s.take(task{run: f, weight: n}, true, false)
+		if mine {
+			go s.perform(f)
+		}
 		if room == nil {
-			s.spawn(task)
 			return true
 		}
 		select {
@@ -111,32 +165,51 @@ func (s *serial) spawnWithin(ctx context.Context, n int, task func()) bool {
 	}
 }
 
-// reserve counts a message of n bytes that is about to be left, or returns a
-// channel that is closed when there may be room for it.
-func (s *serial) reserve(n int) <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.busy || len(s.queue) == 0 || len(s.queue) < maxWaitingTasks && s.weight+n <= maxWaitingBytes {
-		s.weight += n
-		return nil
-	}
-	if s.room == nil {
-		s.room = make(chan struct{})
-	}
-	return s.room
-}
-
 // leave is run for a message of n bytes whose reader found s busy. It waits
 // while too much is left already.
-func (s *serial) leave(n int, task func()) {
-	for room := s.reserve(n); room != nil; room = s.reserve(n) {
+func (s *serial) leave(n int, f func()) {
+	for {
+		mine, room := s.take(task{run: f, weight: n}, true, true)
+		if mine {
+			s.perform(f)
+		}
+		if room == nil {
+			return
+		}
 		<-room
 	}
-	s.run(task)
 }
 
-// state returns whether a task is running and how many were begun.
-func (s *serial) state() (busy bool, runs uint32, waits bool) {
+func (s *serial) perform(f func()) {
+	defer s.end()
+	f()
+}
+
+// take lets the caller run t now, and call end after it, or leaves t to whoever
+// is busy. If it is bounded and there is no room it does neither and returns a
+// channel that is closed when there may be. reads says that the caller is the one
+// who reads.
+func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.busy:
+		s.start(reads)
+		return true, nil
+	case bounded && len(s.queue) > 0 && (len(s.queue) >= maxWaitingTasks || s.weight+t.weight > maxWaitingBytes):
+		if s.room == nil {
+			s.room = make(chan struct{})
+		}
+		return false, s.room
+	}
+	s.queue = append(s.queue, t)
+	s.weight += t.weight
+	return false, nil
+}
+
+// state returns whether a task is running, how many were begun, and whether
+// somebody waits for room.
+func (s *serial) state() (busy bool, runs uint32, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.busy, s.runs, s.room != nil

@@ -20,7 +20,7 @@ type Server struct {
 	opts     serverOptions
 	log      *slog.Logger
 	upgrader *transport.Upgrader
-	handlers handlers[serverHandler]
+	handlers handlers
 	sockets  *registry
 	rooms    *rooms
 	pulse    pulse
@@ -87,14 +87,7 @@ func (s *Server) HandleFunc(event Event, handler func(s Socket, data interface{}
 	if handler == nil {
 		panic("socket: HandleFunc: nil handler")
 	}
-	s.handlers.add(event, func(sock Socket, m *incoming) error {
-		v, err := m.decode()
-		if err != nil {
-			return err
-		}
-		handler(sock, v)
-		return nil
-	})
+	s.handlers.add(event, anyHandler(handler))
 }
 
 // GetSocket returns the connected socket with the given id.
@@ -177,21 +170,15 @@ func (s *Server) newConn(id string, r *http.Request) *conn {
 // message and without keeping the caller.
 func (s *Server) open(c *conn, l link) {
 	c.link = l
-	c.turn.begin() // messages wait for the connect handlers
 	s.sockets.add(c)
 	s.pulse.add(c)
 	if s.closed() {
 		// Shutdown has passed by in between.
 		c.close(transport.StatusGoingAway, goingAway)
 	}
-	if len(s.handlers.get(EventConnect)) == 0 {
-		c.turn.end()
-		return
+	if len(s.handlers.get(EventConnect)) > 0 {
+		c.turn.spawn(func() { c.call(&incoming{event: EventConnect, kind: builtIn}) })
 	}
-	go func() { // owned by c: ends with the connect handlers
-		c.call(&incoming{event: EventConnect, kind: builtIn})
-		c.turn.end()
-	}()
 }
 
 // forget drops a socket whose disconnect handlers have run.

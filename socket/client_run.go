@@ -1,0 +1,303 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+)
+
+// clientRun is one run of a client, from Connect to Close or to giving up.
+type clientRun struct {
+	ctx    context.Context // ends with the run
+	cancel context.CancelFunc
+	done   chan struct{}  // closed when the run's goroutine has ended
+	closes sync.WaitGroup // of the transport, for handlers that panicked
+
+	closing bool  // Close was called; guarded by Client.mu
+	up      bool  // connect was told and disconnect was not; guarded by Client.mu
+	reason  error // overrides what Receive says; guarded by Client.mu
+}
+
+func newClientRun() *clientRun {
+	run := &clientRun{done: make(chan struct{})}
+	run.ctx, run.cancel = context.WithCancel(context.Background())
+	return run
+}
+
+// start makes the first connection of a run, and begins to read it.
+func (c *Client) start(ctx context.Context, run *clientRun) error {
+	stop := context.AfterFunc(ctx, run.cancel)
+	err := c.dial(run.ctx)
+	made := err == nil
+	switch ended := !stop(); {
+	case ended && !errors.Is(err, ctx.Err()):
+		err = errors.Join(ctx.Err(), err)
+	case ended:
+	case made && !c.begin(run), !made && run.ctx.Err() != nil:
+		err = errors.Join(ErrConnectionClosed, err) // Close was called meanwhile
+	}
+	if err == nil {
+		go c.serve(run) // owned by run: ends with it
+		return nil
+	}
+	run.cancel()
+	if made {
+		_ = c.transport.Close() // nobody wants the connection any more
+	}
+	c.settle(run)
+	close(run.done)
+	return &ConnectionError{Op: "connect", Err: err}
+}
+
+func (c *Client) dial(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.connectTimeout)
+	defer cancel()
+	return c.transport.Connect(ctx)
+}
+
+// begin opens a new connection for use: the recorded rooms are joined again
+// before anything else is sent, and then the connect handlers run. It reports
+// false when Close was called meanwhile.
+func (c *Client) begin(run *clientRun) bool {
+	select {
+	case <-c.sending:
+	case <-run.ctx.Done():
+		return false
+	}
+	c.mu.Lock()
+	if run.ctx.Err() != nil {
+		c.mu.Unlock()
+		c.sending <- struct{}{}
+		return false
+	}
+	c.phase = connected
+	run.up = true
+	rooms := slices.Clone(c.rooms)
+	c.mu.Unlock()
+	joined := make(chan struct{})
+	c.turn.spawn(func() {
+		<-joined
+		c.call(&incoming{event: EventConnect, kind: builtIn})
+	})
+	join := func() {
+		err := c.joinAgain(rooms)
+		c.sending <- struct{}{}
+		if err != nil {
+			c.report(err)
+		}
+		close(joined)
+	}
+	if len(rooms) == 0 {
+		join()
+		return true
+	}
+	// Apart from the goroutine that reads: a transport may deliver nothing while
+	// nobody takes what comes. It ends when the transport has taken the joins.
+	go join()
+	return true
+}
+
+// serve reads the connection until it is lost, makes it again, and so on.
+func (c *Client) serve(run *clientRun) {
+	defer close(run.done)
+	for {
+		err := c.read(run)
+		again := c.lost(run, err)
+		run.closes.Wait() // they must not hit the next connection
+		if !again || !c.reconnect(run) {
+			return
+		}
+	}
+}
+
+// read passes messages to the handlers until there are no more.
+func (c *Client) read(run *clientRun) error {
+	receive := func() (data []byte, binary bool, err error) {
+		data, err = c.transport.Receive()
+		return data, false, err
+	}
+	if t, ok := c.transport.(BinaryTransport); ok {
+		receive = t.ReceiveMessage
+	}
+	for {
+		data, binary, err := receive()
+		if err != nil {
+			return err
+		}
+		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, data, binary) }) {
+			return ErrConnectionClosed
+		}
+	}
+}
+
+// handle runs the handlers for a message.
+func (c *Client) handle(run *clientRun, data []byte, binary bool) {
+	if run.ctx.Err() != nil {
+		return
+	}
+	if binary {
+		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: data})
+		return
+	}
+	env, err := envelope.Parse(data)
+	if err != nil {
+		c.report(&MessageError{Err: invalid("%v", err)})
+		return
+	}
+	m := incoming{event: EventMessage, raw: env.Data}
+	if !env.Bare {
+		m.event = env.Event()
+		if reserved(m.event) {
+			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
+			return
+		}
+	}
+	c.call(&m)
+}
+
+// call runs all handlers of an event. It must be called from within the turn.
+func (c *Client) call(m *incoming) { callEach(c, c.handlers.get(m.event), nil, m) }
+
+// report tells the error handlers of something that no call could return.
+func (c *Client) report(err error) {
+	c.turn.spawn(func() { c.call(&incoming{event: EventError, kind: builtIn, value: err}) })
+}
+
+// panicked reports the panic of a handler and gives its connection up, in the
+// way of one that was lost.
+func (c *Client) panicked(event Event, err *PanicError) {
+	merr := &MessageError{Event: event, Err: err}
+	c.log.Error("socket: handler panicked", "event", event, "err", err, "stack", string(err.Stack))
+	c.mu.Lock()
+	if run := c.run; c.phase == connected && !run.closing {
+		run.reason = merr
+		run.closes.Go(func() { _ = c.transport.Close() }) // read learns of it
+	}
+	c.mu.Unlock()
+	if event != EventError {
+		c.report(merr)
+	}
+}
+
+// lost ends a connection and reports whether there is to be another.
+func (c *Client) lost(run *clientRun, err error) bool {
+	c.mu.Lock()
+	if run.ctx.Err() != nil {
+		c.mu.Unlock()
+		return false // Close tells of the end
+	}
+	c.phase = reconnecting
+	run.up = false
+	c.attempts = 0
+	if run.reason != nil {
+		err, run.reason = run.reason, nil
+	}
+	unsent := c.dropBatch()
+	c.mu.Unlock()
+	again := c.opts.reconnectAttempts >= 0
+	if !again {
+		_ = c.transport.Close() // it is lost already
+		c.settle(run)
+	}
+	if unsent != nil {
+		c.report(unsent)
+	}
+	c.turn.spawn(func() {
+		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: &ConnectionError{Op: "read", Err: err}})
+	})
+	return again
+}
+
+// settle makes the client one that is not connected, after the end of a run. From
+// then on Connect may use the transport.
+func (c *Client) settle(run *clientRun) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.run == run {
+		c.phase = disconnected
+	}
+}
+
+// errGaveUp is the cause of the last error of a client that stays disconnected.
+var errGaveUp = errors.New("all attempts failed (WithReconnectAttempts)")
+
+// reconnect makes the connection again, and reports whether it did.
+func (c *Client) reconnect(run *clientRun) bool {
+	pause := newPacer(&c.opts)
+	var last error
+	for {
+		wait, ok := pause.next()
+		if !ok {
+			break
+		}
+		if !sleep(run.ctx, wait) {
+			return false
+		}
+		c.mu.Lock()
+		c.attempts++
+		c.mu.Unlock()
+		if last = c.dial(run.ctx); last == nil {
+			if c.begin(run) {
+				return true
+			}
+			_ = c.transport.Close() // nobody wants the connection any more
+		}
+		if run.ctx.Err() != nil {
+			return false
+		}
+		c.log.Debug("socket: reconnect", "err", last)
+		c.report(&ConnectionError{Op: "reconnect", Err: last})
+	}
+	_ = c.transport.Close() // it is lost already
+	c.settle(run)
+	c.report(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", errGaveUp, last)})
+	return false
+}
+
+// Close ends the connection and all attempts to make it again. What is batched
+// is sent first, and the transport's Close is waited for, which for the transports
+// of this module takes 5 s at most. The disconnect handlers have run when it
+// returns, unless a handler is running, for example the one that calls it: then
+// they follow. The error, a *[ConnectionError], tells of messages that could not
+// be sent; the client is closed all the same. Calls on a client that is not
+// connected do nothing.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	run, was := c.run, c.phase
+	if was == disconnected || run.closing {
+		c.mu.Unlock()
+		return nil
+	}
+	run.closing = true
+	if was != connected {
+		run.cancel() // with mu held: see begin
+	}
+	c.mu.Unlock()
+	if was == connecting {
+		return nil // ConnectContext cleans up
+	}
+	var err error
+	if was == connected {
+		err = c.flush()
+		run.cancel()
+		err = errors.Join(err, c.transport.Close())
+	}
+	<-run.done
+	c.mu.Lock()
+	err = errors.Join(err, c.dropBatch())
+	tell := run.up
+	run.up = false
+	c.mu.Unlock()
+	c.settle(run)
+	if tell {
+		c.turn.run(func() { c.call(&incoming{event: EventDisconnect, kind: builtIn, value: ErrConnectionClosed}) })
+	}
+	if err != nil {
+		return &ConnectionError{Op: "close", Err: err}
+	}
+	return nil
+}
