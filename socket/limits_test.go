@@ -118,6 +118,7 @@ func TestEachRefusalNamesLimitActualAndOptionInLogAndCloseReason(t *testing.T) {
 				w, _ := c.Writer(context.Background(), transport.MessageText)
 				for range 3 {
 					w.Write([]byte("1"))
+					w.(interface{ Flush() error }).Flush() // a frame
 				}
 			},
 			code:   transport.StatusPolicyViolation,

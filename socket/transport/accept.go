@@ -76,7 +76,9 @@ type Limits struct {
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing while there is
-	// something to send. Then the connection is cut. Default: 10 s.
+	// WriteTimeout is how long the peer may take nothing while there is
+	// something to send. Then the connection is cut, after a quarter more at the
+	// latest. Default: 10 s.
 	WriteTimeout time.Duration
 
 	// MessageTimeout is how long the rest of a message that has begun is waited

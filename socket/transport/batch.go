@@ -53,12 +53,13 @@ func (q *batch) share(frame []byte) {
 // what it holds, so that small frames lie side by side and leave in one write.
 func (q *batch) room(n int) *item {
 	size := n
-	if last := len(q.items) - 1; last >= 0 {
+	if last := len(q.items) - 1; last >= 0 && q.items[last].buf != nil {
 		it := &q.items[last]
-		if it.buf != nil && cap(it.b)-len(it.b) >= n {
+		if cap(it.b)-len(it.b) >= n {
 			return it
 		}
-		// A second buffer means that there is a burst: take a larger one.
+		// A second buffer in a row means that there is a burst: take a larger
+		// one.
 		size = max(n, maxBuffer/4)
 	}
 	buf := getBuffer(size)

@@ -41,3 +41,20 @@ const (
 
 // ALongTimeAgo is a deadline that has passed.
 func ALongTimeAgo() time.Time { return aLongTimeAgo }
+
+// HeldByQueue returns the bytes of all buffers that what is queued lies in.
+func (c *Conn) HeldByQueue() (n int) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	for _, q := range []*batch{c.out.queue, c.out.deferred, c.out.pong} {
+		if q == nil {
+			continue
+		}
+		for _, it := range q.items {
+			if it.buf != nil {
+				n += len(it.buf.b)
+			}
+		}
+	}
+	return n
+}

@@ -39,12 +39,17 @@ type output struct {
 	try attempt // owned by the writer
 }
 
-// full reports whether a frame of n bytes finds no place. A message larger than
-// the whole bound is let through when nothing else waits: the bound is there
-// for peers that do not read, not to limit the size of messages. It is called
-// with mu held.
-func (o *output) full(cfg *config, n int) bool {
-	return o.frames > 0 && (o.frames >= cfg.queueMessages || o.bytes+n > cfg.queueBytes)
+// full reports whether a frame of n bytes finds no place beside what is queued,
+// not counting what is in apart. A message larger than the whole bound is let
+// through when nothing else waits: the bound is there for peers that do not
+// read, not to limit the size of messages. It is called with mu held.
+func (o *output) full(cfg *config, apart *batch, n int) bool {
+	bytes, frames := o.bytes, o.frames
+	if apart != nil {
+		bytes -= apart.bytes
+		frames -= apart.frames
+	}
+	return frames > 0 && (frames >= cfg.queueMessages || bytes+n > cfg.queueBytes)
 }
 
 // list returns the list that a data message joins: the queue, or what waits for
@@ -142,7 +147,7 @@ func (c *Conn) flush() {
 		o.mu.Unlock()
 		return
 	}
-	if o.corked && o.bytes < maxBuffer && 2*o.frames < c.cfg.queueMessages {
+	if o.corked && o.bytes < min(maxBuffer, c.cfg.queueBytes/2) && o.frames < c.cfg.queueMessages/2 {
 		if !o.ticking {
 			c.startCorkTimer()
 		}

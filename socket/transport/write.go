@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"io"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
@@ -89,14 +88,17 @@ func (c *Conn) queueData(h wsproto.Header, payload []byte) error {
 
 // admit returns why a message of n bytes cannot be queued. It is called with
 // the queue's mu held.
-func (c *Conn) admit(n int) error {
+func (c *Conn) admit(n int) error { return c.admitBeside(nil, n) }
+
+// admitBeside is admit as if what is in apart, which may be nil, were not queued.
+func (c *Conn) admitBeside(apart *batch, n int) error {
 	o := &c.out
 	switch {
 	case o.err != nil:
 		return o.err
 	case o.final.Load():
 		return errClosed
-	case o.full(c.cfg, n):
+	case o.full(c.cfg, apart, n):
 		return ErrQueueFull
 	case o.blocked && !c.cfg.budget.charge(&o.charged, int64(o.bytes+n), outboundShare):
 		return ErrQueueFull
@@ -118,117 +120,6 @@ func (c *Conn) appendFrame(q *batch, h wsproto.Header, payload []byte) {
 	q.bytes += len(it.b) - was
 	q.frames++
 	c.out.added(len(it.b) - was)
-}
-
-// Writer begins a message that is sent piece by piece as a fragmented message.
-// The message ends with the writer's Close, which must be called. Until then
-// other messages wait behind it, while control frames go out. The message is
-// not compressed. ctx bounds the waits of the writer.
-//
-// Writer waits while another message of this kind is open. Each Write on its
-// result is a frame, and waits while the queue is full; the result is for one
-// goroutine at a time.
-func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, error) {
-	op, err := opcode(typ)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		o := &c.out
-		o.mu.Lock()
-		switch {
-		case o.err != nil || o.final.Load():
-			o.mu.Unlock()
-			return nil, errClosed
-		case !o.stream:
-			o.stream = true
-			o.mu.Unlock()
-			return &messageWriter{c: c, ctx: ctx, op: op}, nil
-		}
-		if o.free == nil {
-			o.free = make(chan struct{})
-		}
-		free := o.free
-		o.mu.Unlock()
-		select {
-		case <-free:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// messageWriter is one message that is being sent in fragments.
-type messageWriter struct {
-	c    *Conn
-	ctx  context.Context
-	op   wsproto.Opcode // of the next fragment: that of the message, then continuation
-	done bool
-}
-
-// Write sends p as one fragment.
-func (w *messageWriter) Write(p []byte) (int, error) {
-	if len(p) == 0 && !w.done {
-		return 0, nil
-	}
-	if err := w.send(wsproto.Header{Opcode: w.op}, p); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// Close ends the message.
-func (w *messageWriter) Close() error {
-	if err := w.send(wsproto.Header{Fin: true, Opcode: w.op}, nil); err != nil {
-		return err
-	}
-	w.done = true
-	return nil
-}
-
-func (w *messageWriter) send(h wsproto.Header, p []byte) error {
-	if w.done {
-		return errClosed
-	}
-	c, o := w.c, &w.c.out
-	for {
-		o.mu.Lock()
-		err := c.admit(wsproto.MaxHeaderSize + len(p))
-		if err == nil {
-			break
-		}
-		o.mu.Unlock()
-		if err != ErrQueueFull {
-			return err
-		}
-		if err := c.WaitQueue(w.ctx); err != nil {
-			return err
-		}
-	}
-	if o.queue == nil {
-		o.queue = getBatch()
-	}
-	c.appendFrame(o.queue, h, p)
-	w.op = wsproto.OpContinuation
-	if h.Fin {
-		o.endStream()
-	}
-	c.flush()
-	return nil
-}
-
-// endStream lets the messages follow that waited for an open Writer. It is
-// called with mu held.
-func (o *output) endStream() {
-	o.stream = false
-	if o.deferred != nil {
-		o.queue.append(o.deferred)
-		o.deferred = nil
-	}
-	if o.free != nil {
-		close(o.free)
-		o.free = nil
-	}
 }
 
 const rsv1 = 4 // as in wsproto.Header.RSV

@@ -22,8 +22,10 @@ func (c *Conn) writeAll(q *batch) {
 }
 
 // writeBlocking writes all of q. The write timeout bounds the time in which the
-// peer takes nothing, not the whole write: progress starts it again.
+// peer takes nothing, not the whole write.
 func (c *Conn) writeBlocking(q *batch) error {
+	// An old deadline would fail the next write, which may come much later.
+	defer c.disarmWrite()
 	if c.raw == nil {
 		return c.writeGathered(q)
 	}
@@ -33,13 +35,7 @@ func (c *Conn) writeBlocking(q *batch) error {
 			bufs = append(bufs, q.items[i].b)
 		}
 	}
-	for {
-		c.armWrite()
-		n, err := bufs.WriteTo(c.nc)
-		if err == nil || n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-	}
+	return c.writePatiently(func() (int64, error) { return bufs.WriteTo(c.nc) })
 }
 
 // writeGathered is writeBlocking for connections that make a record, a packet
@@ -47,28 +43,74 @@ func (c *Conn) writeBlocking(q *batch) error {
 func (c *Conn) writeGathered(q *batch) error {
 	scratch := getBuffer(min(q.bytes, maxBuffer))
 	defer putBuffer(scratch)
-	_, isTLS := c.nc.(*tls.Conn)
+	write := c.writeOther
+	if _, ok := c.nc.(*tls.Conn); ok {
+		write = c.writeTLS
+	}
 	for i := 0; i < len(q.items); {
 		b, next := gather(scratch.b, q.items[i:])
 		i += next
-		for len(b) > 0 {
-			c.armWrite()
-			n, err := c.nc.Write(b)
-			b = b[n:]
-			// A TLS connection is corrupt once a write has timed out.
-			if err != nil && (n == 0 || isTLS || !errors.Is(err, os.ErrDeadlineExceeded)) {
-				return err
-			}
+		if err := write(b); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// armWrite starts the write timeout.
-func (c *Conn) armWrite() {
-	if c.cfg.writeTimeout > 0 {
+func (c *Conn) writeOther(b []byte) error {
+	return c.writePatiently(func() (int64, error) {
+		n, err := c.nc.Write(b)
+		b = b[n:]
+		return int64(n), err
+	})
+}
+
+// maxRecord is how much of a message one TLS record holds, RFC 8446 section 5.1.
+const maxRecord = 16 << 10
+
+// writeTLS writes record by record, each within the write timeout: a TLS
+// connection is corrupt once a write has timed out in part.
+func (c *Conn) writeTLS(b []byte) error {
+	for len(b) > 0 {
+		c.armWrite(c.cfg.writeTimeout)
+		n, err := c.nc.Write(b[:min(len(b), maxRecord)])
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// writePatiently calls write until it is done, as long as it makes progress
+// within the write timeout. It looks four times in that time.
+func (c *Conn) writePatiently(write func() (int64, error)) error {
+	const looks = 4
+	for idle := 0; ; {
+		c.armWrite(c.cfg.writeTimeout / looks)
+		n, err := write()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if n > 0 {
+			idle = 0
+		} else if idle++; idle == looks {
+			return err
+		}
+	}
+}
+
+// armWrite lets writes fail after d.
+func (c *Conn) armWrite(d time.Duration) {
+	if d > 0 {
 		// It fails only on a closed connection, and then so does the write.
-		_ = c.nc.SetWriteDeadline(time.Now().Add(c.cfg.writeTimeout))
+		_ = c.nc.SetWriteDeadline(time.Now().Add(d))
+	}
+}
+
+func (c *Conn) disarmWrite() {
+	if c.cfg.writeTimeout > 0 {
+		_ = c.nc.SetWriteDeadline(time.Time{}) // as in armWrite
 	}
 }
 

@@ -1,0 +1,143 @@
+package transport_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/memnet"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// networks are what a connection can run over: each reads and writes in a way of
+// its own. The functions return both ends, which are closed when the test ends.
+var networks = []struct {
+	name string
+	pair func(t *testing.T) (server, client net.Conn)
+	raw  bool // the descriptor is read and written without the net.Conn
+}{
+	{"tcp", tcpPair, true},
+	{"unix", unixPair, true},
+	{"tls", tlsPair, false},
+	{"memory", memPair, false},
+}
+
+func tcpPair(t *testing.T) (server, client net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	return acceptOne(t, l)
+}
+
+func unixPair(t *testing.T) (server, client net.Conn) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	must(t, err)
+	return acceptOne(t, l)
+}
+
+func memPair(t *testing.T) (server, client net.Conn) {
+	a, b := memnet.Pipe()
+	closeAtEnd(t, a, b)
+	return a, b
+}
+
+func tlsPair(t *testing.T) (server, client net.Conn) {
+	t.Helper()
+	a, b := tcpPair(t)
+	ca := testCA()
+	s := tls.Server(a, &tls.Config{Certificates: []tls.Certificate{ca.issue("server.test")}})
+	c := tls.Client(b, &tls.Config{RootCAs: ca.pool, ServerName: "server.test"})
+	done := make(chan error, 1)
+	go func() { done <- s.Handshake() }()
+	must(t, c.Handshake())
+	must(t, <-done)
+	return s, c
+}
+
+func acceptOne(t *testing.T, l net.Listener) (server, client net.Conn) {
+	t.Helper()
+	defer l.Close()
+	client, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	must(t, err)
+	server, err = l.Accept()
+	must(t, err)
+	closeAtEnd(t, server, client)
+	return server, client
+}
+
+func closeAtEnd(t *testing.T, conns ...net.Conn) {
+	for _, nc := range conns {
+		t.Cleanup(func() { _ = nc.Close() })
+	}
+}
+
+// connPair returns both ends of a WebSocket connection over a network.
+func connPair(t *testing.T, pair func(t *testing.T) (server, client net.Conn), l transport.Limits) (server, client *transport.Conn) {
+	t.Helper()
+	a, b := pair(t)
+	return testConn(t, a, wsproto.RoleServer, l), testConn(t, b, wsproto.RoleClient, l)
+}
+
+// authority issues certificates for tests.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+// testCA is the authority that the tests' clients trust.
+var testCA = sync.OnceValue(newAuthority)
+
+func newAuthority() *authority {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	a := &authority{key: key, pool: x509.NewCertPool()}
+	a.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		panic(err)
+	}
+	a.pool.AddCert(a.cert)
+	return a
+}
+
+// issue returns a certificate for a host.
+func (a *authority) issue(host string) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		c.DNSNames, c.IPAddresses = nil, []net.IP{ip}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, a.cert, key.Public(), a.key)
+	if err != nil {
+		panic(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
