@@ -531,6 +531,75 @@ func FuzzLongPollingAnswers(f *testing.F) {
 	})
 }
 
+func TestLongPollingReceivesWhatWasQueuedWhenAPostIsToldTheClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := servePolling(t, pollhttp.Config{}, func(p *peer, m pollhttp.Message) {
+			p.send(t, "last words")
+			p.Close(4000, "bye")
+		})
+		s.setFault(func(n int, r *http.Request) fault {
+			if n == 1 || n == 2 && r.Method == "GET" {
+				return unavailable // so that the POST is told first
+			}
+			return fine
+		})
+		c := s.client()
+		if err := c.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := c.SendBatch([][]byte{[]byte("1"), []byte("2")}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Receive(); string(got) != "last words" || err != nil {
+			t.Errorf("Receive() = %q, %v", got, err)
+		}
+		var closed *transport.CloseError
+		if _, err := c.Receive(); !errors.As(err, &closed) || closed.Code != 4000 || closed.Reason != "bye" {
+			t.Errorf("Receive() = %v, want the close with its code and reason", err)
+		}
+	})
+}
+
+func TestLongPollingTimeoutShorterThanTheServersWait(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := servePolling(t, pollhttp.Config{}, nil)
+		c := s.connected(transport.WithTimeout(6*time.Second), transport.WithPollInterval(-1))
+		time.Sleep(time.Minute)
+		s.mu.Lock()
+		if s.requests < 12 || s.requests > 14 { // a poll is held for 5 s
+			t.Errorf("%d requests in a minute", s.requests)
+		}
+		s.mu.Unlock()
+		s.peer(0).send(t, "alive")
+		if got, err := c.Receive(); string(got) != "alive" || err != nil {
+			t.Errorf("Receive() = %q, %v", got, err)
+		}
+	})
+}
+
+// A load balancer finds the server of a session by a cookie that it sets itself.
+func TestLongPollingKeepsTheCookiesOfLoadBalancers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := servePolling(t, pollhttp.Config{}, nil)
+		s.http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Socket-Token") == "" {
+				w.Header().Set("Set-Cookie", "SERVERID=two; Path=/; HttpOnly")
+			} else if got := r.Header.Get("Cookie"); got != "own=1; SERVERID=two" {
+				t.Errorf("%s with the cookies %q", r.Method, got)
+			}
+			s.ServeHTTP(w, r)
+		})
+		c := s.connected(transport.WithHeaders(map[string][]string{"Cookie": {"own=1"}}))
+		if err := c.Send([]byte("1")); err != nil {
+			t.Error(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A cache, or a server that ignores acknowledgements, answers every poll with the
 // same messages at once.
 func TestLongPollingDoesNotSpinOnAnswersThatBringNothingNew(t *testing.T) {

@@ -37,6 +37,9 @@ func (l *Lifetime) Close(now time.Time) {
 	}
 }
 
+// Requests returns how many requests are in flight.
+func (l *Lifetime) Requests() int { return l.requests }
+
 // Idle reports whether no request is in flight.
 func (l *Lifetime) Idle() bool { return l.requests == 0 }
 

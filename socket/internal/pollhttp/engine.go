@@ -190,9 +190,5 @@ func (e *Engine) find(token string) (*Session, *Refusal) {
 	if token == "" {
 		return nil, &Refusal{Status: http.StatusUnauthorized, Reason: "the header " + tokenHeader + " with the session's token is missing"}
 	}
-	s := e.sessions.begin(token)
-	if s == nil {
-		return nil, &Refusal{Status: http.StatusNotFound, Reason: "the session is unknown or has expired"}
-	}
-	return s, nil
+	return e.sessions.begin(token)
 }

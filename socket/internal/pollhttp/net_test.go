@@ -27,7 +27,9 @@ type wire struct {
 // newWire starts a server with these timeouts.
 func newWire(t *testing.T, e *tester, read, write time.Duration) *wire {
 	w := &wire{e, memnet.Listen("server:80")}
-	s := &http.Server{Handler: e, ReadTimeout: read, WriteTimeout: write}
+	s := &http.Server{Handler: e, ReadTimeout: read, WriteTimeout: write, Protocols: new(http.Protocols)}
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
 	var loop sync.WaitGroup
 	loop.Go(func() { s.Serve(w.net) })
 	t.Cleanup(func() {
@@ -82,6 +84,47 @@ func TestTimeoutsOfTheHTTPServerDoNotCutAParkedPoll(t *testing.T) {
 		r, body := w.exchange("GET /?transport=polling&ack=0 HTTP/1.1\r\nHost: x\r\nSocket-Token: " + c.token + "\r\n\r\n")
 		if r.StatusCode != 200 || body != "late" {
 			t.Errorf("answered %d %q", r.StatusCode, body)
+		}
+	})
+}
+
+func TestTimeoutsOfTheHTTPServerDoNotCutAParkedPollOverHTTP2(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t, newTester(t, pollhttp.Config{}), 2*time.Second, 3*time.Second)
+		c := w.open()
+		h2 := &http.Transport{DialContext: w.net.DialContext, Protocols: new(http.Protocols)}
+		h2.Protocols.SetUnencryptedHTTP2(true)
+		defer h2.CloseIdleConnections()
+		post := func() {
+			time.Sleep(5 * time.Second)
+			r, err := http.NewRequest("POST", "http://server/?transport=polling&seq=1", strings.NewReader("1"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			r.Header.Set("Socket-Token", c.token)
+			answer, err := h2.RoundTrip(r)
+			if err != nil || answer.StatusCode != 200 || answer.ProtoMajor != 2 {
+				t.Errorf("POST = %v, %v", answer, err)
+				return
+			}
+			answer.Body.Close()
+			time.Sleep(15 * time.Second)
+			c.send("late")
+		}
+		go post()
+		r, err := http.NewRequest("GET", "http://server/?transport=polling&ack=0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Socket-Token", c.token)
+		answer, err := h2.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		if answer.StatusCode != 200 || string(body) != "late" || err != nil {
+			t.Errorf("answered %d %q, %v", answer.StatusCode, body, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package pollhttp
 
 import (
+	"net/http"
 	"sync"
 	"time"
 )
@@ -49,24 +50,36 @@ func (g *registry) add(s *Session, now time.Time) (refusing bool) {
 	return g.refusing
 }
 
-// begin finds the session of a token and counts a request as its own; nil if
-// there is none.
-func (g *registry) begin(token string) *Session {
+// maxRequests is how many requests of one session may be in flight. A client has
+// two or three; more come when they are repeated on the way.
+const maxRequests = 256
+
+// begin finds the session of a token and counts a request as its own, or returns
+// why not.
+func (g *registry) begin(token string) (*Session, *Refusal) {
+	unknown := &Refusal{Status: http.StatusNotFound, Reason: "the session is unknown or has expired"}
 	key, ok := keyOf(token)
 	if !ok {
-		return nil
+		return nil, unknown
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.sessions[key]
 	if s == nil {
-		return nil
+		return nil, unknown
+	}
+	if s.life.Requests() >= maxRequests {
+		return nil, &Refusal{
+			Status: http.StatusTooManyRequests,
+			Reason: "too many requests of the session are in flight",
+			Header: http.Header{"Retry-After": {"1"}},
+		}
 	}
 	s.life.Begin()
 	if !s.life.Closing() {
 		g.idle.remove(s)
 	}
-	return s
+	return s, nil
 }
 
 // hold counts a batch of messages as a request of s: it may outlive its POST.
