@@ -108,8 +108,9 @@ func optionOf(limit string) string {
 }
 
 // Close ends the connection with a closing handshake, RFC 6455 section 7: what
-// is queued is sent, then a close frame with code and reason, and the network
-// connection is closed once the peer has answered, or after CloseTimeout.
+// is queued is sent, then a close frame with code and reason. Once the peer has
+// answered, a server closes the network connection and a client waits for that;
+// after CloseTimeout it is closed in any case.
 //
 // It waits for that, unless [Conn.Serve] drives the connection: then it returns
 // at once, and OnClose tells of the end. Messages that arrive after the call
@@ -143,7 +144,7 @@ func (c *Conn) QueueClose(code StatusCode, reason string) error {
 // nobody else does.
 func (c *Conn) awaitClose() error {
 	in := &c.in
-	for in.reading.take(c.Done()) {
+	for c.ended() == nil && in.reading.take(c.Done()) {
 		_, err := c.next() // never a message
 		in.release()
 		c.endRead()
@@ -249,7 +250,7 @@ func (c *Conn) peerClosed(ev wsproto.Event) error {
 	written := s.written
 	s.mu.Unlock()
 	if written {
-		c.shut()
+		c.closeNet()
 	}
 	if !answer {
 		return err // ours is on its way; the connection is closed when it has left
@@ -273,7 +274,7 @@ func (c *Conn) closeSent() {
 	s.mu.Unlock()
 	switch {
 	case done:
-		c.shut()
+		c.closeNet()
 	case lingers:
 		if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
 			_ = w.CloseWrite() // the cut that follows does not depend on it
@@ -323,7 +324,18 @@ func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error 
 	return err
 }
 
-// linger drops what the peer of a failed connection still sends, until it closes
+// closeNet ends the network connection after the closing handshake. RFC 6455
+// section 7.1.1: it "SHOULD be closed first by the server", so a client waits
+// for that; cutAfter has set how long.
+func (c *Conn) closeNet() {
+	if c.cfg.role == wsproto.RoleServer {
+		c.shut()
+		return
+	}
+	go c.linger() // owned by c: ended by cutAfter at the latest
+}
+
+// linger drops what the peer of a failed or closed connection still sends, until it closes
 // or is cut off. To close at once would answer it with a reset, which can destroy
 // the close frame before the peer has read it.
 func (c *Conn) linger() {
