@@ -170,7 +170,7 @@ func (c *Conn) awaitClose() error {
 // nothing on a connection that is closing already. A reason that cannot be sent
 // is left out.
 func (c *Conn) Refuse(code StatusCode, reason string) {
-	_ = c.failWith(wsproto.CloseCode(code), reason, errClosed) // returns what it is given
+	_ = c.failWith(wsproto.CloseCode(code), reason, dropQueued, errClosed) // returns what it is given
 	if c.in.reading.tryTake() {
 		go func() { // ends with linger
 			c.linger()
@@ -283,7 +283,7 @@ func (c *Conn) closeSent() {
 }
 
 // refuse fails the connection for what the decoder found, RFC 6455 section
-// 7.1.7.
+// 7.1.7. What was fine before gets its answers: they are in the queue.
 func (c *Conn) refuse(err error) error {
 	var code wsproto.CloseCode
 	var reason string
@@ -298,14 +298,14 @@ func (c *Conn) refuse(err error) error {
 	default:
 		code = wsproto.CloseInternalError
 	}
-	err = c.failWith(code, reason, err)
+	err = c.failWith(code, reason, keepQueued, err)
 	go c.linger() // owned by c: ended by cutAfter at the latest
 	return err
 }
 
-// failWith sends a close frame in place of all that is queued and ends the
-// connection with err, unless it has ended with something else already.
-func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error {
+// failWith sends a close frame, behind what is queued or in its place, and ends
+// the connection with err, unless it has ended with something else already.
+func (c *Conn) failWith(code wsproto.CloseCode, reason string, q queued, err error) error {
 	s := &c.closing
 	s.mu.Lock()
 	if s.err != nil {
@@ -320,7 +320,7 @@ func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error 
 		payload = nil
 	}
 	c.cutAfter(c.cfg.closeTimeout)
-	_ = c.queueClose(payload, dropQueued) // an error means: ours is on its way already
+	_ = c.queueClose(payload, q) // an error means: ours is on its way already
 	return err
 }
 
