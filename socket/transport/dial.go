@@ -180,7 +180,7 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 				return resp, buf[size:n], nil
 			}
 			if interim++; interim > maxInterim {
-				return resp, nil, errors.New("too many interim responses")
+				return resp, nil, &wsproto.HandshakeError{Status: resp.Status, Reason: "too many interim responses"}
 			}
 			n = copy(buf, buf[size:n])
 		}
@@ -188,7 +188,7 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 			return wsproto.Response{}, nil, fmt.Errorf("connection lost before the answer: %w", err)
 		}
 		if n == len(buf) {
-			return wsproto.Response{}, nil, errors.New("the answer's header is too long")
+			return wsproto.Response{}, nil, &wsproto.HandshakeError{Reason: "the header of the response is too long"}
 		}
 	}
 }
@@ -196,8 +196,12 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 // handshakeError turns the protocol core's error into the exported one.
 func handshakeError(err error) error {
 	var he *wsproto.HandshakeError
-	if errors.As(err, &he) {
+	var le *wsproto.LimitError
+	switch {
+	case errors.As(err, &he):
 		return &HandshakeError{Status: he.Status, Reason: he.Reason}
+	case errors.As(err, &le):
+		return &HandshakeError{Reason: fmt.Sprintf("the %s exceeds %d", le.Limit, le.Max)}
 	}
 	return err
 }
