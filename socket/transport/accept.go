@@ -260,9 +260,8 @@ func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol stri
 		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusNotImplemented, Reason: "WebSocket is not supported here"}))
 	}
 	// Deadlines of the HTTP server may still be set.
-	if err := nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err == nil {
-		_, err = nc.Write(head)
-		if err == nil {
+	if err = nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err == nil {
+		if _, err = nc.Write(head); err == nil {
 			err = nc.SetDeadline(time.Time{})
 		}
 	}
