@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 
@@ -218,17 +219,20 @@ func (u *Upgrader) CheckOrigin(r *http.Request) error {
 // Accept is the function [Accept] with the Upgrader's options. header, which may
 // be nil, is added to this one response.
 func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+	return u.AcceptFunc(w, r, header, nil)
+}
+
+// AcceptFunc is Accept that calls opened with the connection before the client is
+// answered: whoever has an answer is known to the server, and what opened sends
+// follows the answer. opened must not read. When the answer cannot be sent, the
+// connection is returned all the same, as one that was lost.
+func (u *Upgrader) AcceptFunc(w http.ResponseWriter, r *http.Request, header http.Header, opened func(*Conn)) (*Conn, error) {
 	req := handshakeRequest(r)
 	offer, ref := wsproto.CheckUpgrade(req)
 	if ref == nil {
 		ref = u.origin.Check(req)
 	}
 	if ref != nil {
-		if r.ContentLength != 0 {
-			// net/http would wait for a body that nobody wants before it closes the
-			// connection. Where this is not supported, it does.
-			_ = http.NewResponseController(w).SetReadDeadline(aLongTimeAgo)
-		}
 		return nil, refuseUpgrade(w, ref)
 	}
 	answer := wsproto.Accept{
@@ -247,33 +251,61 @@ func (u *Upgrader) Accept(w http.ResponseWriter, r *http.Request, header http.He
 	if err != nil {
 		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "the server is not configured properly"}))
 	}
-	return u.takeOver(w, head, answer.Subprotocol, params)
+	return u.takeOver(w, head, answer.Subprotocol, params, opened)
 }
 
 // takeOver takes the network connection from the HTTP server and answers the
 // handshake.
-func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol string, params *wsproto.DeflateParams) (*Conn, error) {
+func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol string, params *wsproto.DeflateParams, opened func(*Conn)) (*Conn, error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// Say which type is in the way: it is mostly a middleware's.
 		err = fmt.Errorf("websocket: the ResponseWriter %T cannot be hijacked: %w", w, err)
 		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusNotImplemented, Reason: "WebSocket is not supported here"}))
 	}
-	// Deadlines of the HTTP server may still be set.
-	if err = nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err == nil {
-		if _, err = nc.Write(head); err == nil {
-			err = nc.SetDeadline(time.Time{})
-		}
-	}
-	if err != nil {
-		_ = nc.Close() // the first error is the one to report
-		return nil, fmt.Errorf("websocket: handshake: %w", err)
-	}
 	var early []byte
 	if n := rw.Reader.Buffered(); n > 0 {
 		early, _ = rw.Reader.Peek(n) // cannot fail: they are buffered
 	}
-	return newConn(nc, u.cfg, subprotocol, params, early), nil
+	c := newConn(nc, u.cfg, subprotocol, params, early)
+	if opened != nil {
+		c.out.writing = true // what it sends waits
+		opened(c)
+	}
+	err = answerUpgrade(nc, head)
+	if opened != nil {
+		c.answered(err)
+		return c, nil
+	}
+	if err != nil {
+		_ = c.CloseNow() // never fails
+		return nil, fmt.Errorf("websocket: handshake: %w", err)
+	}
+	return c, nil
+}
+
+// answerUpgrade sends the answer to an opening handshake.
+func answerUpgrade(nc net.Conn, head []byte) error {
+	// Deadlines of the HTTP server may still be set.
+	if err := nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err != nil {
+		return err
+	}
+	if _, err := nc.Write(head); err != nil {
+		return err
+	}
+	return nc.SetDeadline(time.Time{})
+}
+
+// answered lets follow what waited for the answer to the opening handshake, or
+// ends the connection when that could not be sent.
+func (c *Conn) answered(err error) {
+	if err != nil {
+		c.wrote(getBatch(), err)
+		return
+	}
+	c.out.mu.Lock()
+	c.out.writing = false
+	c.flush()
 }
 
 // handshakeRequest is what the protocol core wants to know of a request.

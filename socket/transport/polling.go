@@ -27,8 +27,9 @@ type LongPollingTransport struct {
 	url     string
 	options longPollingOptions
 
-	mu   sync.Mutex // guards link
-	link *pollingLink
+	mu         sync.Mutex // guards all below
+	link       *pollingLink
+	connecting bool
 }
 
 // NewLongPollingTransport returns a transport for the server at an http or https

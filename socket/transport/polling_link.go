@@ -26,7 +26,6 @@ type pollingLink struct {
 	interval time.Duration
 	timeout  time.Duration
 	compress bool
-	largest  int // message that is received, bytes
 
 	// Set by open:
 	id    string
@@ -99,7 +98,6 @@ func newPollingLink(target *url.URL, o *longPollingOptions) *pollingLink {
 		interval: o.interval,
 		timeout:  o.timeout,
 		compress: o.compression,
-		largest:  orDefault(o.message, defaultClientMessage),
 		arrived:  make(signal, 1),
 		room:     make(signal, 1),
 		space:    make(signal, 1),
@@ -215,6 +213,13 @@ func (l *pollingLink) end(err error) {
 	l.err = err
 	close(l.done)
 	l.cancel()
+}
+
+// alive reports whether the session has not ended.
+func (l *pollingLink) alive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err == nil
 }
 
 // close ends the session from our side.

@@ -73,9 +73,8 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		DialContext: opts.dial,
 		answered:    func(header map[string][]string) { id = first(header[idHeader]) },
 		Limits: Limits{
-			MaxMessageSize: opts.message,
-			ReadTimeout:    orDefault(opts.readTimeout, defaultReadTimeout),
-			WriteTimeout:   opts.writeTimeout,
+			ReadTimeout:  orDefault(opts.readTimeout, defaultReadTimeout),
+			WriteTimeout: opts.writeTimeout,
 		},
 	})
 	if err != nil {
