@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,12 +50,13 @@ type env struct {
 	webSocket   []transport.WebSocketOption
 	longPolling []transport.LongPollingOption
 
-	mu    sync.Mutex // guards the fields below
-	conns []*memnet.Conn
-	dials int
-	down  error                // what dialling fails with; nil: it works
-	onNew func(c *memnet.Conn) // sees every new connection
-	log   []string             // of the server
+	mu              sync.Mutex // guards the fields below
+	conns           []*memnet.Conn
+	dials           int
+	down            error                // what dialling fails with; nil: it works
+	hangs           bool                 // dialling waits for its context
+	onNew, onAccept func(c *memnet.Conn) // see every new connection
+	log             []string             // of the server
 }
 
 func newEnv(t *testing.T, k kind) *env { return &env{t: t, kind: k} }
@@ -84,7 +86,7 @@ func (e *env) serve(opts ...socket.ServerOption) *socket.Server {
 func (e *env) mount(h http.Handler) {
 	e.net = memnet.Listen("server:80")
 	e.web = &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(e, nil), slog.LevelError)}
-	go e.web.Serve(e.net)
+	go e.web.Serve(door{e.net, e})
 }
 
 // Write takes a line of the server's log.
@@ -108,8 +110,12 @@ func (e *env) logged(parts ...string) bool {
 func (e *env) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	e.mu.Lock()
 	e.dials++
-	down, onNew := e.down, e.onNew
+	down, hangs, onNew := e.down, e.hangs, e.onNew
 	e.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if down != nil {
 		return nil, down
 	}
@@ -146,11 +152,30 @@ func (e *env) stall() {
 	}
 }
 
+// silence keeps the clients from being heard, while the server believes them to
+// be there.
+func (e *env) silence() {
+	if e.kind == polling {
+		e.setDown(syscall.ENETDOWN)
+		e.cut() // no poll is held
+		synctest.Wait()
+		return
+	}
+	e.stall()
+}
+
 // setDown makes dialling fail with err, and work again with nil.
 func (e *env) setDown(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.down = err
+}
+
+// setHangs makes dialling wait for its context.
+func (e *env) setHangs(hangs bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hangs = hangs
 }
 
 // dialled returns how often a connection was asked for.
@@ -160,11 +185,32 @@ func (e *env) dialled() int {
 	return e.dials
 }
 
-// each has a function look at every connection from now on.
-func (e *env) each(f func(c *memnet.Conn)) {
+// each has functions look at the client's end, and at the server's, of every
+// connection from now on.
+func (e *env) each(client, server func(c *memnet.Conn)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.onNew = f
+	e.onNew, e.onAccept = client, server
+}
+
+// door is the listener of the server.
+type door struct {
+	*memnet.Listener
+	e *env
+}
+
+func (d door) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	d.e.mu.Lock()
+	onAccept := d.e.onAccept
+	d.e.mu.Unlock()
+	if onAccept != nil {
+		onAccept(c.(*memnet.Conn))
+	}
+	return c, nil
 }
 
 // transport returns a transport of the library, which is also a peer that can

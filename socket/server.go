@@ -27,8 +27,7 @@ type Server struct {
 	polling  *pollhttp.Engine
 	budget   *transport.Budget
 	polled   atomic.Int64 // bytes that wait for long-polling clients, counted now and then
-	full     limiter      // of the log lines about full servers
-	refused  limiter      // of the log lines about refused handshakes
+	full     limiter      // of the log line about WithMaxConcurrency
 
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
@@ -144,14 +143,12 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get(versionHeader) != "" {
 		answer = http.Header{idHeader: {c.id}}
 	}
-	ws, err := s.upgrader.Accept(w, r, answer)
+	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { s.open(c, webSocketLink{ws}) })
 	if err != nil {
 		s.release()
-		s.logHandshake(err)
+		s.log.Debug("socket: handshake refused", "err", err)
 		return
 	}
-	l := webSocketLink{ws}
-	s.open(c, l)
 	go ws.Serve(webSocketHandler{c}) // owned by ws: ends with the connection
 }
 

@@ -1,44 +1,35 @@
-package wstest
+package wsproto_test
 
 import "errors"
 
-// Inflate inflates the payload of one compressed message, after a history of
-// earlier plaintext. The message must end where the sender has taken 00 00 ff ff
-// away, or right behind a final block. It returns how far the longest reference
-// reaches back too.
-//
-// It is a second, slow implementation of RFC 1951 that reads one bit at a time.
-// It knows where a message may end and how far its references reach, which
+// oracle is a second, slow implementation of RFC 1951 that reads one bit at a
+// time. It knows where a message may end and how far its references reach, which
 // compress/flate does not tell.
-func Inflate(payload, history []byte) (out []byte, maxDistance int, err error) {
-	o := &inflation{src: payload, out: append([]byte(nil), history...)}
-	defer func() {
-		if r := recover(); r != nil {
-			if r != errDamaged {
-				panic(r)
-			}
-			out, err = nil, errDamaged
-		}
-	}()
-	o.message()
-	return o.out[len(history):], o.maxDistance, nil
-}
-
-// inflation is one message that is being inflated.
-type inflation struct {
+type oracle struct {
 	src         []byte
 	bit         int
 	out         []byte // history and message
 	maxDistance int
 }
 
-var errDamaged = errors.New("wstest: compressed message is damaged or cut off")
+var errOracle = errors.New("oracle: damaged or cut off")
 
-func (o *inflation) message() {
-	for len(o.src) > 0 {
+// oracleInflate inflates the payload of one message. The message must end where
+// the sender has taken 00 00 ff ff away, or right behind a final block.
+func oracleInflate(payload, history []byte) (out []byte, maxDistance int, err error) {
+	o := &oracle{src: payload, out: append([]byte(nil), history...)}
+	defer func() {
+		if r := recover(); r != nil {
+			if r != errOracle {
+				panic(r)
+			}
+			out, err = nil, errOracle
+		}
+	}()
+	for len(payload) > 0 {
 		final, kind := o.bits(1), o.bits(2)
-		if kind == 0 && (o.bit+7)/8 == len(o.src) {
-			return
+		if kind == 0 && (o.bit+7)/8 == len(payload) {
+			break
 		}
 		switch kind {
 		case 0:
@@ -48,23 +39,24 @@ func (o *inflation) message() {
 		case 2:
 			o.compressed(o.codes())
 		default:
-			panic(errDamaged)
+			panic(errOracle)
 		}
 		if final == 1 {
 			// What follows a final block begins at the next byte.
-			if o.bit = (o.bit + 7) / 8 * 8; o.bit == 8*len(o.src) {
-				return
+			if o.bit = (o.bit + 7) / 8 * 8; o.bit == 8*len(payload) {
+				break
 			}
 		}
 	}
+	return o.out[len(history):], o.maxDistance, nil
 }
 
 // bits reads n bits, the least significant first.
-func (o *inflation) bits(n int) int {
+func (o *oracle) bits(n int) int {
 	v := 0
 	for i := range n {
 		if o.bit == 8*len(o.src) {
-			panic(errDamaged)
+			panic(errOracle)
 		}
 		v |= int(o.src[o.bit/8]>>(o.bit%8)&1) << i
 		o.bit++
@@ -72,11 +64,11 @@ func (o *inflation) bits(n int) int {
 	return v
 }
 
-func (o *inflation) stored() {
+func (o *oracle) stored() {
 	o.bit = (o.bit + 7) / 8 * 8
 	n, complement := o.bits(16), o.bits(16)
 	if n != complement^0xFFFF {
-		panic(errDamaged)
+		panic(errOracle)
 	}
 	for range n {
 		o.out = append(o.out, byte(o.bits(8)))
@@ -106,17 +98,17 @@ func newHuffman(lengths []int) *huffman {
 	for _, n := range h.count[1:] {
 		left = 2*left - n
 		if left < 0 {
-			panic(errDamaged)
+			panic(errOracle)
 		}
 	}
 	single := len(h.symbols) == 1 && h.count[1] == 1
 	if left > 0 && len(h.symbols) > 0 && !single {
-		panic(errDamaged)
+		panic(errOracle)
 	}
 	return h
 }
 
-func (o *inflation) symbol(h *huffman) int {
+func (o *oracle) symbol(h *huffman) int {
 	code, first, index := 0, 0, 0
 	for _, n := range h.count[1:] {
 		code |= o.bits(1)
@@ -127,7 +119,7 @@ func (o *inflation) symbol(h *huffman) int {
 		first = 2 * (first + n)
 		code *= 2
 	}
-	panic(errDamaged)
+	panic(errOracle)
 }
 
 func fixedCodes() (literals, distances *huffman) {
@@ -151,10 +143,10 @@ func fixedCodes() (literals, distances *huffman) {
 	return newHuffman(lengths), newHuffman(d)
 }
 
-func (o *inflation) codes() (literals, distances *huffman) {
+func (o *oracle) codes() (literals, distances *huffman) {
 	nlit, ndist, ncode := o.bits(5)+257, o.bits(5)+1, o.bits(4)+4
 	if nlit > 286 || ndist > 30 {
-		panic(errDamaged)
+		panic(errOracle)
 	}
 	order := [...]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 	lengths := make([]int, 19)
@@ -169,7 +161,7 @@ func (o *inflation) codes() (literals, distances *huffman) {
 		switch s {
 		case 16:
 			if len(lengths) == 0 {
-				panic(errDamaged)
+				panic(errOracle)
 			}
 			repeat, value = 3+o.bits(2), lengths[len(lengths)-1]
 		case 17:
@@ -182,12 +174,12 @@ func (o *inflation) codes() (literals, distances *huffman) {
 		}
 	}
 	if len(lengths) > nlit+ndist {
-		panic(errDamaged)
+		panic(errOracle)
 	}
 	return newHuffman(lengths[:nlit]), newHuffman(lengths[nlit:])
 }
 
-func (o *inflation) compressed(literals, distances *huffman) {
+func (o *oracle) compressed(literals, distances *huffman) {
 	for {
 		s := o.symbol(literals)
 		switch {
@@ -197,7 +189,7 @@ func (o *inflation) compressed(literals, distances *huffman) {
 		case s == 256:
 			return
 		case s > 285:
-			panic(errDamaged)
+			panic(errOracle)
 		}
 		length := s - 254
 		switch {
@@ -209,7 +201,7 @@ func (o *inflation) compressed(literals, distances *huffman) {
 		}
 		d := o.symbol(distances)
 		if d > 29 {
-			panic(errDamaged)
+			panic(errOracle)
 		}
 		distance := d + 1
 		if d > 3 {
@@ -217,7 +209,7 @@ func (o *inflation) compressed(literals, distances *huffman) {
 			distance = (2+d%2)<<extra + 1 + o.bits(extra)
 		}
 		if distance > len(o.out) {
-			panic(errDamaged)
+			panic(errOracle)
 		}
 		o.maxDistance = max(o.maxDistance, distance)
 		for range length {
