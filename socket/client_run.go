@@ -222,9 +222,6 @@ func (c *Client) settle(run *clientRun) {
 	}
 }
 
-// errGaveUp is the cause of the last error of a client that stays disconnected.
-var errGaveUp = errors.New("all attempts failed (WithReconnectAttempts)")
-
 // reconnect makes the connection again, and reports whether it did.
 func (c *Client) reconnect(run *clientRun) bool {
 	pause := newPacer(&c.opts)
@@ -254,7 +251,7 @@ func (c *Client) reconnect(run *clientRun) bool {
 	}
 	_ = c.transport.Close() // it is lost already
 	c.settle(run)
-	c.report(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", errGaveUp, last)})
+	c.report(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrGaveUp, last)})
 	return false
 }
 

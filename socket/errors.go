@@ -19,6 +19,10 @@ var (
 	// that the handler takes. It is the cause inside a [MessageError].
 	ErrInvalidMessage = errors.New("socket: invalid message")
 
+	// ErrGaveUp: all attempts to connect again have failed, see
+	// [WithReconnectAttempts]. The client stays disconnected.
+	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")
+
 	// ErrTimeout: the other end did not do in time what it had to. It matches
 	// [os.ErrDeadlineExceeded].
 	ErrTimeout error = &sentinel{"timeout", os.ErrDeadlineExceeded}

@@ -183,6 +183,22 @@ func (s *Server) logRefusal(c *conn, err error) {
 	}
 }
 
+// logHandshake logs why a request got no connection: loudly, but not for each of
+// them, when it is the server's configuration that is in the way.
+func (s *Server) logHandshake(err error) {
+	var he *transport.HandshakeError
+	switch {
+	case !errors.As(err, &he):
+		s.log.Debug("socket: handshake lost", "err", err)
+	case he.Status == http.StatusForbidden && s.refused.allow(time.Now()):
+		s.log.Warn("socket: origin refused", "reason", he.Reason, "option", "WithAllowedOrigins")
+	case he.Status >= 500 && s.refused.allow(time.Now()):
+		s.log.Warn("socket: handshake failed", "err", err)
+	default:
+		s.log.Debug("socket: handshake refused", "reason", he.Reason, "status", he.Status)
+	}
+}
+
 // NewHTTPServer returns an http.Server for an address and a handler with limits
 // that suit an endpoint of this package: 5 s for a request's header, 16 KiB for
 // its size, 2 minutes for an idle connection. There are no timeouts for whole

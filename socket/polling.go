@@ -41,6 +41,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 // servePolling serves one request of long polling.
 func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 	if err := s.upgrader.CheckOrigin(r); err != nil {
+		s.logHandshake(err)
 		reason := "the page's origin may not connect (WithAllowedOrigins)"
 		refuse(w, &pollhttp.Refusal{Status: http.StatusForbidden, Reason: reason})
 		return

@@ -27,7 +27,8 @@ type Server struct {
 	polling  *pollhttp.Engine
 	budget   *transport.Budget
 	polled   atomic.Int64 // bytes that wait for long-polling clients, counted now and then
-	full     limiter      // of the log line about WithMaxConcurrency
+	full     limiter      // of the log lines about full servers
+	refused  limiter      // of the log lines about refused handshakes
 
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
@@ -146,7 +147,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { s.open(c, webSocketLink{ws}) })
 	if err != nil {
 		s.release()
-		s.log.Debug("socket: handshake refused", "err", err)
+		s.logHandshake(err)
 		return
 	}
 	go ws.Serve(webSocketHandler{c}) // owned by ws: ends with the connection

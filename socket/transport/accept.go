@@ -233,6 +233,11 @@ func (u *Upgrader) AcceptFunc(w http.ResponseWriter, r *http.Request, header htt
 		ref = u.origin.Check(req)
 	}
 	if ref != nil {
+		if r.ContentLength != 0 {
+			// net/http would wait for a body that nobody wants before it closes the
+			// connection. Where this is not supported, it does.
+			_ = http.NewResponseController(w).SetReadDeadline(aLongTimeAgo)
+		}
 		return nil, refuseUpgrade(w, ref)
 	}
 	answer := wsproto.Accept{

@@ -148,3 +148,33 @@ func TestControlFramesWithoutMeasureAreAbuse(t *testing.T) {
 		}
 	}
 }
+
+func TestRefusedDialTellsTheServersReason(t *testing.T) {
+	url, _ := acceptWith(t, nil)
+	_, err := Dial(t.Context(), url, &DialOptions{Header: http.Header{"Origin": {"https://elsewhere.example"}}})
+	var he *HandshakeError
+	if !errors.As(err, &he) || he.Status != http.StatusForbidden || !strings.Contains(he.Reason, "Origin") {
+		t.Errorf("Dial = %v, want the reason of the status 403", err)
+	}
+}
+
+func TestWithMaxMessageSizeBoundsWhatIsReceived(t *testing.T) {
+	url, conns := acceptWith(t, nil)
+	for _, tt := range []struct{ limit, size, code int }{{0, 1 << 20, 0}, {100, 100, 0}, {100, 101, 1009}, {2 << 20, 2 << 20, 0}} {
+		client := NewWebSocketTransport(url, WithMaxMessageSize(tt.limit))
+		if err := client.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		server := <-conns
+		go server.Write(t.Context(), MessageText, make([]byte, tt.size))
+		p, err := client.Receive()
+		switch {
+		case tt.code == 0 && (err != nil || len(p) != tt.size):
+			t.Errorf("limit %d: Receive = %d bytes, %v, want %d", tt.limit, len(p), err, tt.size)
+		case tt.code != 0 && CloseStatus(err) != StatusCode(tt.code):
+			t.Errorf("limit %d: Receive = %v, want code %d", tt.limit, err, tt.code)
+		}
+		server.CloseNow()
+		client.Close()
+	}
+}

@@ -108,8 +108,9 @@ func optionOf(limit string) string {
 }
 
 // Close ends the connection with a closing handshake, RFC 6455 section 7: what
-// is queued is sent, then a close frame with code and reason, and the network
-// connection is closed once the peer has answered, or after CloseTimeout.
+// is queued is sent, then a close frame with code and reason. Once the peer has
+// answered, a server closes the network connection and a client waits for that;
+// after CloseTimeout it is closed in any case.
 //
 // It waits for that, unless [Conn.Serve] drives the connection: then it returns
 // at once, and OnClose tells of the end. Messages that arrive after the call
@@ -143,7 +144,7 @@ func (c *Conn) QueueClose(code StatusCode, reason string) error {
 // nobody else does.
 func (c *Conn) awaitClose() error {
 	in := &c.in
-	for in.reading.take(c.Done()) {
+	for c.ended() == nil && in.reading.take(c.Done()) {
 		_, err := c.next() // never a message
 		in.release()
 		c.endRead()
@@ -169,7 +170,7 @@ func (c *Conn) awaitClose() error {
 // nothing on a connection that is closing already. A reason that cannot be sent
 // is left out.
 func (c *Conn) Refuse(code StatusCode, reason string) {
-	_ = c.failWith(wsproto.CloseCode(code), reason, errClosed) // returns what it is given
+	_ = c.failWith(wsproto.CloseCode(code), reason, dropQueued, errClosed) // returns what it is given
 	if c.in.reading.tryTake() {
 		go func() { // ends with linger
 			c.linger()
@@ -249,7 +250,7 @@ func (c *Conn) peerClosed(ev wsproto.Event) error {
 	written := s.written
 	s.mu.Unlock()
 	if written {
-		c.shut()
+		c.closeNet()
 	}
 	if !answer {
 		return err // ours is on its way; the connection is closed when it has left
@@ -273,7 +274,7 @@ func (c *Conn) closeSent() {
 	s.mu.Unlock()
 	switch {
 	case done:
-		c.shut()
+		c.closeNet()
 	case lingers:
 		if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
 			_ = w.CloseWrite() // the cut that follows does not depend on it
@@ -282,7 +283,7 @@ func (c *Conn) closeSent() {
 }
 
 // refuse fails the connection for what the decoder found, RFC 6455 section
-// 7.1.7.
+// 7.1.7. What was fine before gets its answers: they are in the queue.
 func (c *Conn) refuse(err error) error {
 	var code wsproto.CloseCode
 	var reason string
@@ -297,14 +298,14 @@ func (c *Conn) refuse(err error) error {
 	default:
 		code = wsproto.CloseInternalError
 	}
-	err = c.failWith(code, reason, err)
+	err = c.failWith(code, reason, keepQueued, err)
 	go c.linger() // owned by c: ended by cutAfter at the latest
 	return err
 }
 
-// failWith sends a close frame in place of all that is queued and ends the
-// connection with err, unless it has ended with something else already.
-func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error {
+// failWith sends a close frame, behind what is queued or in its place, and ends
+// the connection with err, unless it has ended with something else already.
+func (c *Conn) failWith(code wsproto.CloseCode, reason string, q queued, err error) error {
 	s := &c.closing
 	s.mu.Lock()
 	if s.err != nil {
@@ -319,11 +320,22 @@ func (c *Conn) failWith(code wsproto.CloseCode, reason string, err error) error 
 		payload = nil
 	}
 	c.cutAfter(c.cfg.closeTimeout)
-	_ = c.queueClose(payload, dropQueued) // an error means: ours is on its way already
+	_ = c.queueClose(payload, q) // an error means: ours is on its way already
 	return err
 }
 
-// linger drops what the peer of a failed connection still sends, until it closes
+// closeNet ends the network connection after the closing handshake. RFC 6455
+// section 7.1.1: it "SHOULD be closed first by the server", so a client waits
+// for that; cutAfter has set how long.
+func (c *Conn) closeNet() {
+	if c.cfg.role == wsproto.RoleServer {
+		c.shut()
+		return
+	}
+	go c.linger() // owned by c: ended by cutAfter at the latest
+}
+
+// linger drops what the peer of a failed or closed connection still sends, until it closes
 // or is cut off. To close at once would answer it with a reset, which can destroy
 // the close frame before the peer has read it.
 func (c *Conn) linger() {

@@ -161,6 +161,7 @@ func TestCloseTakesOverWhenAReadIsCancelled(t *testing.T) {
 		synctest.Wait()
 		w.want("the close frame was sent", gotClose(1000, ""))
 		w.send(w.close(1000, ""))
+		must(t, w.nc.Close()) // a client waits for that
 		if err := <-closed; err != nil || since(begin) != 0 {
 			t.Errorf("Close() = %v after %v, want nil with the peer's answer", err, since(begin))
 		}
@@ -277,8 +278,12 @@ func TestCloseNowEndsEverythingThatWaits(t *testing.T) {
 
 func TestEverythingAfterTheEndMatchesErrClosed(t *testing.T) {
 	ends := map[string]func(c *transport.Conn, w *wire){
-		"CloseNow":     func(c *transport.Conn, w *wire) { _ = c.CloseNow() },
-		"peer closed":  func(c *transport.Conn, w *wire) { w.send(w.close(1000, "")); _, _, _ = c.Read(context.Background()) },
+		"CloseNow": func(c *transport.Conn, w *wire) { _ = c.CloseNow() },
+		"peer closed": func(c *transport.Conn, w *wire) {
+			w.send(w.close(1000, ""))
+			_, _, _ = c.Read(context.Background())
+			_ = w.nc.Close() // a client waits for that
+		},
 		"peer is gone": func(c *transport.Conn, w *wire) { _ = w.nc.Close(); _, _, _ = c.Read(context.Background()) },
 		"a write failed": func(c *transport.Conn, w *wire) {
 			_ = w.nc.Close()

@@ -1,15 +1,19 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
@@ -138,6 +142,7 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 	var agreed wsproto.Agreed
 	if err == nil {
 		agreed, err = wsproto.CheckResponse(resp, req.Key, opts.Subprotocols, offer)
+		err = withReason(err, resp, nc, early)
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -180,7 +185,7 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 				return resp, buf[size:n], nil
 			}
 			if interim++; interim > maxInterim {
-				return resp, nil, errors.New("too many interim responses")
+				return resp, nil, &wsproto.HandshakeError{Status: resp.Status, Reason: "too many interim responses"}
 			}
 			n = copy(buf, buf[size:n])
 		}
@@ -188,16 +193,46 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 			return wsproto.Response{}, nil, fmt.Errorf("connection lost before the answer: %w", err)
 		}
 		if n == len(buf) {
-			return wsproto.Response{}, nil, errors.New("the answer's header is too long")
+			return wsproto.Response{}, nil, &wsproto.HandshakeError{Reason: "the header of the response is too long"}
 		}
 	}
+}
+
+// withReason adds to the error of a refused handshake the one-sentence reason
+// that a server of this module gives in the answer's body.
+func withReason(err error, resp wsproto.Response, nc net.Conn, body []byte) error {
+	var he *wsproto.HandshakeError
+	if !errors.As(err, &he) || resp.Status < 400 || first(resp.Header["Content-Type"]) != "application/json" {
+		return err
+	}
+	size, cerr := strconv.Atoi(first(resp.Header["Content-Length"]))
+	if cerr != nil {
+		size = maxHandshakeAnswer // until the end, as Connection: close has it
+	}
+	body = bytes.Clone(body)
+	rest := min(size, maxHandshakeAnswer) - len(body)
+	if rest > 0 {
+		more, _ := io.ReadAll(io.LimitReader(nc, int64(rest))) // what came is judged below
+		body = append(body, more...)
+	}
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Error == "" || len(answer.Error) > 256 {
+		return err
+	}
+	return &wsproto.HandshakeError{Status: he.Status, Reason: fmt.Sprintf("the server says %q", answer.Error)}
 }
 
 // handshakeError turns the protocol core's error into the exported one.
 func handshakeError(err error) error {
 	var he *wsproto.HandshakeError
-	if errors.As(err, &he) {
+	var le *wsproto.LimitError
+	switch {
+	case errors.As(err, &he):
 		return &HandshakeError{Status: he.Status, Reason: he.Reason}
+	case errors.As(err, &le):
+		return &HandshakeError{Reason: fmt.Sprintf("the %s exceeds %d", le.Limit, le.Max)}
 	}
 	return err
 }

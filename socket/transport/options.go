@@ -27,6 +27,7 @@ type sharedOptions struct {
 	header    map[string][]string
 	tlsConfig *tls.Config
 	dial      dialFunc // nil: the network
+	message   int      // the largest that is received, bytes; 0: the default
 }
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,6 +63,16 @@ func WithTLSConfig(cfg *tls.Config) Option {
 // once. nil, the default, means a [net.Dialer].
 func WithDialContext(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return sharedOption(func(o *sharedOptions) { o.dial = dial })
+}
+
+// WithMaxMessageSize sets the size of the largest message that is received, in
+// bytes. A larger one ends the connection. Default: 1 MiB; zero means the
+// default. It panics when n is negative.
+func WithMaxMessageSize(n int) Option {
+	if n < 0 {
+		panic("transport: WithMaxMessageSize: the size is negative")
+	}
+	return sharedOption(func(o *sharedOptions) { o.message = n })
 }
 
 // webSocketOptions are the settings of a [WebSocketTransport].

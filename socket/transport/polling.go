@@ -27,9 +27,8 @@ type LongPollingTransport struct {
 	url     string
 	options longPollingOptions
 
-	mu         sync.Mutex // guards all below
-	link       *pollingLink
-	connecting bool
+	mu   sync.Mutex // guards link
+	link *pollingLink
 }
 
 // NewLongPollingTransport returns a transport for the server at an http or https

@@ -28,9 +28,7 @@ const (
 const (
 	maxAnswerHead  = 16 << 10
 	maxFailedBody  = 4 << 10
-	maxAnswerBody  = 2 << 20
 	maxAnswerCount = 1024
-	maxReceived    = 1 << 20 // the size of one message
 )
 
 // newPollingClient returns an HTTP client with connections of its own. It keeps
@@ -125,12 +123,14 @@ func (l *pollingLink) get(ack uint64) (first uint64, messages []poll.Message, er
 	if err != nil {
 		return 0, nil, errors.New("transport: long polling: the answer to a poll has no " + seqHeader)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBody+1))
+	// An answer has 1 MiB at most, or is one message, in base64 if it is binary.
+	largest := 2 * max(l.largest, 1<<20)
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(largest)+1))
 	if err != nil {
 		return 0, nil, &lostRequest{err}
 	}
 	messages, err = poll.ParseRecords(nil, body, poll.Limits{
-		Messages: maxAnswerCount, Body: maxAnswerBody, Message: maxReceived,
+		Messages: maxAnswerCount, Body: largest, Message: l.largest,
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("transport: long polling: the answer to a poll: %w", err)

@@ -26,6 +26,7 @@ type pollingLink struct {
 	interval time.Duration
 	timeout  time.Duration
 	compress bool
+	largest  int // message that is received, bytes
 
 	// Set by open:
 	id    string
@@ -98,6 +99,7 @@ func newPollingLink(target *url.URL, o *longPollingOptions) *pollingLink {
 		interval: o.interval,
 		timeout:  o.timeout,
 		compress: o.compression,
+		largest:  orDefault(o.message, defaultClientMessage),
 		arrived:  make(signal, 1),
 		room:     make(signal, 1),
 		space:    make(signal, 1),
@@ -213,13 +215,6 @@ func (l *pollingLink) end(err error) {
 	l.err = err
 	close(l.done)
 	l.cancel()
-}
-
-// alive reports whether the session has not ended.
-func (l *pollingLink) alive() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err == nil
 }
 
 // close ends the session from our side.

@@ -73,8 +73,9 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		DialContext: opts.dial,
 		answered:    func(header map[string][]string) { id = first(header[idHeader]) },
 		Limits: Limits{
-			ReadTimeout:  orDefault(opts.readTimeout, defaultReadTimeout),
-			WriteTimeout: opts.writeTimeout,
+			MaxMessageSize: opts.message,
+			ReadTimeout:    orDefault(opts.readTimeout, defaultReadTimeout),
+			WriteTimeout:   opts.writeTimeout,
 		},
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wstest"
 )
 
 // FuzzParseExtensions: what is taken has the same meaning in its normal form, and
@@ -65,7 +66,7 @@ func FuzzInflate(f *testing.F) {
 		if len(got) > limit+1 || got[0] != 'x' || err != nil && len(got) != 1 {
 			t.Fatalf("Inflate(%x) = %d bytes, %v", payload, len(got), err)
 		}
-		want, _, wantErr := oracleInflate(payload, nil)
+		want, _, wantErr := wstest.Inflate(payload, nil)
 		var tooLarge *wsproto.LimitError
 		switch {
 		case errors.As(err, &tooLarge):
@@ -110,7 +111,7 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 				if len(payload) >= len(text) {
 					t.Errorf("%d bytes became %d", len(text), len(payload))
 				}
-				out, distance, err := oracleInflate(payload, nil)
+				out, distance, err := wstest.Inflate(payload, nil)
 				if err != nil || !bytes.Equal(out, text) || distance > 1<<size {
 					t.Errorf("bits %d: %x gives %x, distance %d, %v", size, text, out, distance, err)
 				}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wstest"
 )
 
 // randomText returns n bytes with as much repetition as JSON has.
@@ -63,7 +64,7 @@ func compareWithOracle(t *testing.T, f *wsproto.FlateInflater, payload []byte) b
 	t.Helper()
 	const limit = 1 << 16
 	got, err := f.Inflate(nil, payload, limit)
-	want, _, wantErr := oracleInflate(payload, nil)
+	want, _, wantErr := wstest.Inflate(payload, nil)
 	var tooLarge *wsproto.LimitError
 	if errors.As(err, &tooLarge) {
 		if wantErr == nil && len(want) <= limit && tooLarge.Limit == "message size" {
@@ -192,7 +193,7 @@ func TestInflateHistoryIsTheWindow(t *testing.T) {
 					}
 					continue
 				}
-				want, _, wantErr := oracleInflate(payload, sent)
+				want, _, wantErr := wstest.Inflate(payload, sent)
 				if err != nil || wantErr != nil || !bytes.Equal(got, want) {
 					t.Errorf("bits %d: distance %d = %q, %v, want %q, %v", bits, distance, got, err, want, wantErr)
 				}
@@ -278,7 +279,7 @@ func TestDeflateKeepsToTheWindow(t *testing.T) {
 				t.Errorf("bits %d: no gain", bits)
 				continue
 			}
-			out, distance, err := oracleInflate(payload, nil)
+			out, distance, err := wstest.Inflate(payload, nil)
 			if err != nil || !bytes.Equal(out, text) {
 				t.Errorf("bits %d, level %d: %v", bits, level, err)
 			}

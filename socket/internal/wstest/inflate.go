@@ -1,35 +1,44 @@
-package wsproto_test
+package wstest
 
 import "errors"
 
-// oracle is a second, slow implementation of RFC 1951 that reads one bit at a
-// time. It knows where a message may end and how far its references reach, which
+// Inflate inflates the payload of one compressed message, after a history of
+// earlier plaintext. The message must end where the sender has taken 00 00 ff ff
+// away, or right behind a final block. It returns how far the longest reference
+// reaches back too.
+//
+// It is a second, slow implementation of RFC 1951 that reads one bit at a time.
+// It knows where a message may end and how far its references reach, which
 // compress/flate does not tell.
-type oracle struct {
+func Inflate(payload, history []byte) (out []byte, maxDistance int, err error) {
+	o := &inflation{src: payload, out: append([]byte(nil), history...)}
+	defer func() {
+		if r := recover(); r != nil {
+			if r != errDamaged {
+				panic(r)
+			}
+			out, err = nil, errDamaged
+		}
+	}()
+	o.message()
+	return o.out[len(history):], o.maxDistance, nil
+}
+
+// inflation is one message that is being inflated.
+type inflation struct {
 	src         []byte
 	bit         int
 	out         []byte // history and message
 	maxDistance int
 }
 
-var errOracle = errors.New("oracle: damaged or cut off")
+var errDamaged = errors.New("wstest: compressed message is damaged or cut off")
 
-// oracleInflate inflates the payload of one message. The message must end where
-// the sender has taken 00 00 ff ff away, or right behind a final block.
-func oracleInflate(payload, history []byte) (out []byte, maxDistance int, err error) {
-	o := &oracle{src: payload, out: append([]byte(nil), history...)}
-	defer func() {
-		if r := recover(); r != nil {
-			if r != errOracle {
-				panic(r)
-			}
-			out, err = nil, errOracle
-		}
-	}()
-	for len(payload) > 0 {
+func (o *inflation) message() {
+	for len(o.src) > 0 {
 		final, kind := o.bits(1), o.bits(2)
-		if kind == 0 && (o.bit+7)/8 == len(payload) {
-			break
+		if kind == 0 && (o.bit+7)/8 == len(o.src) {
+			return
 		}
 		switch kind {
 		case 0:
@@ -39,24 +48,23 @@ func oracleInflate(payload, history []byte) (out []byte, maxDistance int, err er
 		case 2:
 			o.compressed(o.codes())
 		default:
-			panic(errOracle)
+			panic(errDamaged)
 		}
 		if final == 1 {
 			// What follows a final block begins at the next byte.
-			if o.bit = (o.bit + 7) / 8 * 8; o.bit == 8*len(payload) {
-				break
+			if o.bit = (o.bit + 7) / 8 * 8; o.bit == 8*len(o.src) {
+				return
 			}
 		}
 	}
-	return o.out[len(history):], o.maxDistance, nil
 }
 
 // bits reads n bits, the least significant first.
-func (o *oracle) bits(n int) int {
+func (o *inflation) bits(n int) int {
 	v := 0
 	for i := range n {
 		if o.bit == 8*len(o.src) {
-			panic(errOracle)
+			panic(errDamaged)
 		}
 		v |= int(o.src[o.bit/8]>>(o.bit%8)&1) << i
 		o.bit++
@@ -64,11 +72,11 @@ func (o *oracle) bits(n int) int {
 	return v
 }
 
-func (o *oracle) stored() {
+func (o *inflation) stored() {
 	o.bit = (o.bit + 7) / 8 * 8
 	n, complement := o.bits(16), o.bits(16)
 	if n != complement^0xFFFF {
-		panic(errOracle)
+		panic(errDamaged)
 	}
 	for range n {
 		o.out = append(o.out, byte(o.bits(8)))
@@ -98,17 +106,17 @@ func newHuffman(lengths []int) *huffman {
 	for _, n := range h.count[1:] {
 		left = 2*left - n
 		if left < 0 {
-			panic(errOracle)
+			panic(errDamaged)
 		}
 	}
 	single := len(h.symbols) == 1 && h.count[1] == 1
 	if left > 0 && len(h.symbols) > 0 && !single {
-		panic(errOracle)
+		panic(errDamaged)
 	}
 	return h
 }
 
-func (o *oracle) symbol(h *huffman) int {
+func (o *inflation) symbol(h *huffman) int {
 	code, first, index := 0, 0, 0
 	for _, n := range h.count[1:] {
 		code |= o.bits(1)
@@ -119,7 +127,7 @@ func (o *oracle) symbol(h *huffman) int {
 		first = 2 * (first + n)
 		code *= 2
 	}
-	panic(errOracle)
+	panic(errDamaged)
 }
 
 func fixedCodes() (literals, distances *huffman) {
@@ -143,10 +151,10 @@ func fixedCodes() (literals, distances *huffman) {
 	return newHuffman(lengths), newHuffman(d)
 }
 
-func (o *oracle) codes() (literals, distances *huffman) {
+func (o *inflation) codes() (literals, distances *huffman) {
 	nlit, ndist, ncode := o.bits(5)+257, o.bits(5)+1, o.bits(4)+4
 	if nlit > 286 || ndist > 30 {
-		panic(errOracle)
+		panic(errDamaged)
 	}
 	order := [...]int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 	lengths := make([]int, 19)
@@ -161,7 +169,7 @@ func (o *oracle) codes() (literals, distances *huffman) {
 		switch s {
 		case 16:
 			if len(lengths) == 0 {
-				panic(errOracle)
+				panic(errDamaged)
 			}
 			repeat, value = 3+o.bits(2), lengths[len(lengths)-1]
 		case 17:
@@ -174,12 +182,12 @@ func (o *oracle) codes() (literals, distances *huffman) {
 		}
 	}
 	if len(lengths) > nlit+ndist {
-		panic(errOracle)
+		panic(errDamaged)
 	}
 	return newHuffman(lengths[:nlit]), newHuffman(lengths[nlit:])
 }
 
-func (o *oracle) compressed(literals, distances *huffman) {
+func (o *inflation) compressed(literals, distances *huffman) {
 	for {
 		s := o.symbol(literals)
 		switch {
@@ -189,7 +197,7 @@ func (o *oracle) compressed(literals, distances *huffman) {
 		case s == 256:
 			return
 		case s > 285:
-			panic(errOracle)
+			panic(errDamaged)
 		}
 		length := s - 254
 		switch {
@@ -201,7 +209,7 @@ func (o *oracle) compressed(literals, distances *huffman) {
 		}
 		d := o.symbol(distances)
 		if d > 29 {
-			panic(errOracle)
+			panic(errDamaged)
 		}
 		distance := d + 1
 		if d > 3 {
@@ -209,7 +217,7 @@ func (o *oracle) compressed(literals, distances *huffman) {
 			distance = (2+d%2)<<extra + 1 + o.bits(extra)
 		}
 		if distance > len(o.out) {
-			panic(errOracle)
+			panic(errDamaged)
 		}
 		o.maxDistance = max(o.maxDistance, distance)
 		for range length {

@@ -1,0 +1,198 @@
+package wstest
+
+import (
+	"bytes"
+	"compress/flate"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Compressor is the sending half of a reference peer, RFC 7692 section 7.2.1,
+// made of compress/flate.
+type Compressor struct {
+	level    int
+	window   int  // bytes
+	takeover bool // between messages; with the full window only
+	w        *flate.Writer
+	out      bytes.Buffer
+}
+
+// NewCompressor returns a compressor that never refers back farther than
+// 2^bits bytes, and not to an earlier message unless takeover is true. A window
+// that is smaller than compress/flate's own is kept by starting afresh.
+func NewCompressor(level, bits int, takeover bool) *Compressor {
+	return &Compressor{level: level, window: 1 << bits, takeover: takeover && bits == 15}
+}
+
+// Shared by all tests: a writer takes more than 1 MB.
+var flateWriters [12]sync.Pool // of *flate.Writer, by level + 2
+
+// Message returns the payload of a message.
+func (c *Compressor) Message(p []byte) []byte {
+	c.out.Reset()
+	if c.w == nil {
+		c.w, _ = flateWriters[c.level+2].Get().(*flate.Writer)
+		if c.w == nil {
+			c.w, _ = flate.NewWriter(&c.out, c.level) // the tests' levels are valid
+		}
+		c.w.Reset(&c.out)
+	}
+	for step := c.step(p); ; {
+		n := min(len(p), step)
+		// Neither fails: a buffer takes everything.
+		c.w.Write(p[:n])
+		c.w.Flush()
+		if p = p[n:]; len(p) == 0 {
+			break
+		}
+		c.w.Reset(&c.out)
+	}
+	if !c.takeover {
+		flateWriters[c.level+2].Put(c.w)
+		c.w = nil
+	}
+	return bytes.Clone(bytes.TrimSuffix(c.out.Bytes(), []byte(tail)))
+}
+
+func (c *Compressor) step(p []byte) int {
+	if c.window == 1<<15 {
+		return max(1, len(p)) // compress/flate keeps to this window itself
+	}
+	return c.window
+}
+
+// tail is what a flush ends with and a sender leaves out.
+const tail = "\x00\x00\xff\xff"
+
+// Decompressor is the receiving half of a reference peer, RFC 7692 section
+// 7.2.2.
+type Decompressor struct {
+	Window   int  // the sender must not refer back farther, bytes
+	Takeover bool // the sender may refer to earlier messages
+
+	history []byte
+	r       io.ReadCloser
+}
+
+// Message inflates the payload of a message. It fails if the payload is wrong,
+// or refers back to where it must not.
+func (d *Decompressor) Message(payload []byte) ([]byte, error) {
+	if d.Window < 1<<15 {
+		p, distance, err := Inflate(payload, d.history)
+		if err == nil && distance > d.Window {
+			err = fmt.Errorf("wstest: a reference goes back %d bytes, %d were agreed on", distance, d.Window)
+		}
+		return d.keep(p), err
+	}
+	src := io.MultiReader(bytes.NewReader(payload), bytes.NewReader([]byte(tail+"\x01\x00\x00\xff\xff")))
+	if d.r == nil {
+		d.r = flate.NewReader(src)
+	}
+	if err := d.r.(flate.Resetter).Reset(src, d.history); err != nil {
+		return nil, err
+	}
+	p, err := io.ReadAll(d.r)
+	return d.keep(p), err
+}
+
+func (d *Decompressor) keep(p []byte) []byte {
+	if d.Takeover {
+		d.history = append(d.history, p...)
+		d.history = d.history[max(0, len(d.history)-d.Window):]
+	}
+	return p
+}
+
+// Agreement is what an opening handshake settled for permessage-deflate. The
+// bits are always in the range 8 to 15.
+type Agreement struct {
+	ServerNoTakeover, ClientNoTakeover bool
+	ServerBits, ClientBits             int
+}
+
+// Offer is what a client offers for permessage-deflate. Bits of 0 are absent,
+// and NoValue as ClientBits is the parameter without a value.
+type Offer struct {
+	ServerNoTakeover, ClientNoTakeover bool
+	ServerBits, ClientBits             int
+}
+
+// NoValue is client_max_window_bits without a value.
+const NoValue = -1
+
+// String returns the offer as the value of the header field.
+func (o Offer) String() string {
+	s := "permessage-deflate"
+	if o.ServerNoTakeover {
+		s += "; server_no_context_takeover"
+	}
+	if o.ClientNoTakeover {
+		s += "; client_no_context_takeover"
+	}
+	if o.ServerBits > 0 {
+		s += fmt.Sprintf("; server_max_window_bits=%d", o.ServerBits)
+	}
+	switch {
+	case o.ClientBits == NoValue:
+		s += "; client_max_window_bits"
+	case o.ClientBits > 0:
+		s += fmt.Sprintf("; client_max_window_bits=%d", o.ClientBits)
+	}
+	return s
+}
+
+// Check returns what the answer to the offer settles, or how it breaks RFC 7692
+// section 7.1.
+func (o Offer) Check(answer string) (Agreement, error) {
+	a := Agreement{ServerBits: 15, ClientBits: 15}
+	if o.ClientBits > 0 {
+		a.ClientBits = o.ClientBits
+	}
+	a.ClientNoTakeover = o.ClientNoTakeover
+	seen := map[string]bool{}
+	for i, part := range splitTrim(answer, ";") {
+		name, value, hasValue := cutTrim(part, "=")
+		if i == 0 {
+			if part != "permessage-deflate" {
+				return a, fmt.Errorf("%q in answer to permessage-deflate", part)
+			}
+			continue
+		}
+		bits := 0
+		if hasValue {
+			if _, err := fmt.Sscan(value, &bits); err != nil || fmt.Sprint(bits) != value || bits < 8 || bits > 15 {
+				return a, fmt.Errorf("%q is no window size", part)
+			}
+		}
+		wantsValue := name == "server_max_window_bits" || name == "client_max_window_bits"
+		if seen[name] || wantsValue != hasValue {
+			return a, fmt.Errorf("%q is repeated or has the wrong form", part)
+		}
+		seen[name] = true
+		switch name {
+		case "server_no_context_takeover":
+			a.ServerNoTakeover = true
+		case "client_no_context_takeover":
+			a.ClientNoTakeover = true
+		case "server_max_window_bits":
+			a.ServerBits = bits
+		case "client_max_window_bits":
+			a.ClientBits = bits
+		default:
+			return a, fmt.Errorf("%q is unknown", part)
+		}
+	}
+	switch {
+	case o.ServerNoTakeover && !a.ServerNoTakeover:
+		return a, errors.New("server_no_context_takeover was asked for and is not agreed to")
+	case o.ServerBits > 0 && (!seen["server_max_window_bits"] || a.ServerBits > o.ServerBits):
+		return a, errors.New("server_max_window_bits is missing or larger than was asked for")
+	case o.ClientBits == 0 && seen["client_max_window_bits"]:
+		return a, errors.New("client_max_window_bits was not offered")
+	case o.ClientBits > 0 && a.ClientBits > o.ClientBits:
+		return a, errors.New("client_max_window_bits is larger than was offered")
+	}
+	return a, nil
+}
