@@ -13,6 +13,7 @@ const firstStep = 4 << 10
 func (d *Decoder) beginData(h Header) error {
 	if d.opcode == OpContinuation {
 		d.opcode = h.Opcode
+		d.kind = d.next
 		d.compressed = h.RSV != 0
 		d.text = UTF8{}
 		d.total, d.fragments, d.empty = 0, 0, 0

@@ -179,6 +179,38 @@ func TestStreamingHandsOutWhatHasCome(t *testing.T) {
 	})
 }
 
+func TestStreamingCanBeChangedForTheNextMessage(t *testing.T) {
+	roles(t, func(t *testing.T, p peer) {
+		d := newDecoder(DecoderConfig{Role: p.role})
+		var got []string
+		for _, step := range []struct {
+			streaming bool
+			input     []byte
+		}{
+			{false, p.frames(0x81, "a", 0x01, "b")},
+			{true, p.frames(0x80, "c")}, // the message has begun: it comes whole
+			{true, p.frames(0x81, "d", 0x01, "e")},
+			{false, p.frames(0x00, "f", 0x80, "g")}, // it goes on in pieces
+			{false, p.frames(0x82, "h")},
+		} {
+			d.SetStreaming(step.streaming)
+			f := feed(t, d, step.input)
+			if f.err != nil {
+				t.Fatal(f.err)
+			}
+			got = append(got, f.events...)
+		}
+		want := []string{
+			`message 1 "a" true`, `message 1 "bc" true`,
+			`chunk 1 "d" true`, `chunk 1 "e" false`, `chunk 1 "f" false`, `chunk 1 "g" true`,
+			`message 2 "h" true`,
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}
+
 func TestStreamingLimitsTheWholeMessage(t *testing.T) {
 	p := peer{RoleServer}
 	c := DecoderConfig{Role: p.role, Streaming: true, Limits: Limits{Message: 8}}

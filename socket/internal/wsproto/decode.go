@@ -33,13 +33,14 @@ type Decoder struct {
 	maskBit      byte   // the second byte's highest bit as the peer must set it
 	keySize      byte   // 4 if that bit is set, else 0
 	messageRSV   byte   // the RSV bits that a message's first frame may have
-	kind         Kind   // of a message's events: KindMessage, or KindChunk to stream
+	next         Kind   // of the next message's events: KindMessage, or KindChunk to stream
 
 	// The message in progress. None: opcode is OpContinuation.
 	fragments  int32
 	empty      uint16 // fragments without payload in a row
 	opcode     Opcode
 	compressed bool
+	kind       Kind // of its events
 	text       UTF8
 
 	// The frame in progress.
@@ -80,11 +81,8 @@ func (d *Decoder) Init(c DecoderConfig) {
 		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
 		maxEmpty:     limit16(c.Limits.EmptyFragments, defaultEmptyFragments),
 		maxRatio:     limit16(c.Limits.InflateRatio, defaultInflateRatio),
-		kind:         KindMessage,
 	}
-	if c.Streaming {
-		d.kind = KindChunk
-	}
+	d.SetStreaming(c.Streaming)
 	// RFC 6455 section 5.1: "a client MUST mask all frames that it sends", "A
 	// server MUST NOT mask any frames".
 	if c.Role == RoleServer {
@@ -93,6 +91,15 @@ func (d *Decoder) Init(c DecoderConfig) {
 	}
 	if c.Inflate != nil {
 		d.messageRSV = rsv1
+	}
+}
+
+// SetStreaming changes the configuration's Streaming for the messages that begin
+// from now on; one that has begun goes on as it is.
+func (d *Decoder) SetStreaming(on bool) {
+	d.next = KindMessage
+	if on {
+		d.next = KindChunk
 	}
 }
 
@@ -127,7 +134,7 @@ func (d *Decoder) Decode(b []byte) (e Event, n int, err error) {
 			if op == OpText && !validUTF8(p) {
 				return e, n, d.fail(errNotUTF8())
 			}
-			e.message(d.kind, op, p)
+			e.message(d.next, op, p)
 			return e, n, nil
 		}
 	}
