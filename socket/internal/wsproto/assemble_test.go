@@ -188,10 +188,14 @@ func TestStreamingCanBeChangedForTheNextMessage(t *testing.T) {
 			input     []byte
 		}{
 			{false, p.frames(0x81, "a", 0x01, "b")},
-			{true, p.frames(0x80, "c")}, // the message has begun: it comes whole
+			{true, p.frames(0x80, "c")}, // payload has come: it comes whole
 			{true, p.frames(0x81, "d", 0x01, "e")},
-			{false, p.frames(0x00, "f", 0x80, "g")}, // it goes on in pieces
-			{false, p.frames(0x82, "h")},
+			{false, p.frames(0x00, "f", 0x80, "g")},                // it goes on in pieces
+			{true, p.frames(0x82, "hij")[:len(p.frame(0x82, ""))]}, // a header only
+			{false, p.frames(0x82, "hij")[len(p.frame(0x82, "")):]},
+			{false, p.frames(0x01, "", 0x00, "k")[:len(p.frame(0x01, ""))]},
+			{true, p.frames(0x00, "k")},
+			{true, p.frames(0x80, "l")},
 		} {
 			d.SetStreaming(step.streaming)
 			f := feed(t, d, step.input)
@@ -203,7 +207,8 @@ func TestStreamingCanBeChangedForTheNextMessage(t *testing.T) {
 		want := []string{
 			`message 1 "a" true`, `message 1 "bc" true`,
 			`chunk 1 "d" true`, `chunk 1 "e" false`, `chunk 1 "f" false`, `chunk 1 "g" true`,
-			`message 2 "h" true`,
+			`message 2 "hij" true`,
+			`chunk 1 "k" false`, `chunk 1 "l" true`,
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)

@@ -94,12 +94,15 @@ func (d *Decoder) Init(c DecoderConfig) {
 	}
 }
 
-// SetStreaming changes the configuration's Streaming for the messages that begin
-// from now on; one that has begun goes on as it is.
+// SetStreaming changes the configuration's Streaming. A message of which payload
+// has come goes on as it is.
 func (d *Decoder) SetStreaming(on bool) {
 	d.next = KindMessage
 	if on {
 		d.next = KindChunk
+	}
+	if d.total == d.remaining {
+		d.kind = d.next
 	}
 }
 
