@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -145,7 +146,8 @@ func (c *Conn) QueueClose(code StatusCode, reason string) error {
 func (c *Conn) awaitClose() error {
 	in := &c.in
 	for c.ended() == nil && in.reading.take(c.Done()) {
-		_, err := c.next() // never a message
+		in.leaveReader()
+		_, err := c.next(context.Background()) // never a message
 		in.release()
 		c.endRead()
 		if err != errCancelled {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -28,6 +29,9 @@ type input struct {
 	armed   bool          // a read deadline is set
 	corked  bool          // answers are being collected since the last fill
 
+	reader   *messageReader // of the message that is read in pieces; nil if none is
+	skipping bool           // the message in progress was left by its reader
+
 	controls      int       // control frames since controlsSince
 	controlsSince time.Time // begin of the present window
 
@@ -46,9 +50,9 @@ type input struct {
 var aLongTimeAgo = time.Unix(1, 0)
 
 // next returns the next event that concerns the application: a message or a
-// piece of one. Control frames are dealt with here. An error is final, except a
-// cancelled wait.
-func (c *Conn) next() (wsproto.Event, error) {
+// piece of one. Control frames are dealt with here. An error is final, except
+// errCancelled, when ctx has ended or Serve wants to read.
+func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 	in := &c.in
 	for {
 		ev, n, err := in.dec.Decode(in.rest)
@@ -79,10 +83,14 @@ func (c *Conn) next() (wsproto.Event, error) {
 			if err := c.chargeInput(); err != nil {
 				return ev, err
 			}
-			if err := c.fill(); err != nil {
+			if err := c.fill(ctx); err != nil {
 				return ev, err
 			}
 		default:
+			if in.skipping {
+				in.skipping = !ev.Final
+				continue
+			}
 			if in.muted.Load() {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
 			}
@@ -146,9 +154,10 @@ func (c *Conn) countControl() error {
 }
 
 // fill waits for bytes from the peer. Nothing that is undecoded may be left.
-func (c *Conn) fill() error {
+func (c *Conn) fill(ctx context.Context) error {
 	in := &c.in
 	in.release()
+	defer c.interruptible(ctx)()
 	var begin time.Time
 	if c.cfg.messageTimeout > 0 && in.dec.InMessage() {
 		begin = time.Now()

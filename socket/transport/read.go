@@ -1,10 +1,10 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
 
 // Read returns the next message. The payload is the caller's.
@@ -20,13 +20,10 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 		return 0, nil, err
 	}
 	defer c.endRead()
-	defer c.interruptible(ctx)()
-	ev, err := c.next()
-	if err == errCancelled {
-		err = cancelError(ctx)
-	}
+	in.leaveReader()
+	in.dec.SetStreaming(false)
+	ev, err := c.await(ctx)
 	if err != nil {
-		in.release()
 		return 0, nil, err
 	}
 	payload := in.dec.Take(ev)
@@ -58,6 +55,19 @@ func (c *Conn) endRead() {
 	c.settleInput()
 }
 
+// await returns the next event that concerns the caller, who has the right to
+// read.
+func (c *Conn) await(ctx context.Context) (wsproto.Event, error) {
+	ev, err := c.next(ctx)
+	if err == errCancelled {
+		err = cancelError(ctx)
+	}
+	if err != nil {
+		c.in.release()
+	}
+	return ev, err
+}
+
 // errServed is what Read returns on a connection that Serve reads.
 var errServed = errors.New("websocket: Read on a connection that Serve reads")
 
@@ -67,16 +77,6 @@ func cancelError(ctx context.Context) error {
 		return err
 	}
 	return errServed
-}
-
-// Reader is [Conn.Read] for callers that want an [io.Reader]. It waits for the
-// whole message, which is in memory when it returns.
-func (c *Conn) Reader(ctx context.Context) (MessageType, io.Reader, error) {
-	typ, p, err := c.Read(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	return typ, bytes.NewReader(p), nil
 }
 
 // interruptible lets the end of ctx interrupt reads until the function that it

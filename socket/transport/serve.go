@@ -1,5 +1,7 @@
 package transport
 
+import "context"
+
 // Handler is told what happens on a connection that [Conn.Serve] drives.
 type Handler interface {
 	// OnMessage is called for every message, in order and one at a time. The
@@ -54,7 +56,7 @@ func (c *Conn) serve(mine uint32) {
 		}
 	}()
 	for {
-		ev, err := c.next()
+		ev, err := c.next(context.Background())
 		if err != nil {
 			in.release()
 			c.uncharge()
