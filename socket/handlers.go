@@ -86,8 +86,8 @@ func callEach(o owner, hs []*handler, s Socket, m *incoming) {
 
 // Handle registers a handler whose data is a T. The data of each message is
 // decoded into a new T as [encoding/json] does it; data that is missing or null
-// is the zero value. When decoding fails, neither this handler nor those added
-// after it are called for the message, and [EventError] gets a *[MessageError].
+// is the zero value. When decoding fails, this handler is not called for the
+// message, and [EventError] gets a *[MessageError]; the others of the event are.
 // Built-in events give their data if it is a T, and the zero value otherwise: T is
 // error for [EventDisconnect], and []byte for the binary messages of
 // [EventMessage]. In all else Handle is [Server.HandleFunc].
