@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -12,6 +13,9 @@ import (
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		os.Exit(code) // the fuzzer has goroutines of its own
+	}
 	// Goroutines that have been told to end need a moment to be gone.
 	for range 500 {
 		if runtime.NumGoroutine() <= before {
