@@ -87,7 +87,7 @@ func (c *Client) begin(run *clientRun) bool {
 		err := c.joinAgain(rooms)
 		c.sending <- struct{}{}
 		if err != nil {
-			c.report(err)
+			c.reportLater(err)
 		}
 		close(joined)
 	}
@@ -162,10 +162,15 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 // call runs all handlers of an event. It must be called from within the turn.
 func (c *Client) call(m *incoming) { callEach(c, c.handlers.get(m.event), nil, m) }
 
-// report tells the error handlers of something that no call could return.
+// report tells the error handlers of something that no call could return. It must
+// be called from within the turn, as what goes wrong with a message is: it comes
+// in the message's place among the others.
 func (c *Client) report(err error) {
-	c.turn.spawn(func() { c.call(&incoming{event: EventError, kind: builtIn, value: err}) })
+	c.call(&incoming{event: EventError, kind: builtIn, value: err})
 }
+
+// reportLater is report from outside the turn.
+func (c *Client) reportLater(err error) { c.turn.spawn(func() { c.report(err) }) }
 
 // panicked reports the panic of a handler and gives its connection up, in the
 // way of one that was lost.
@@ -204,7 +209,7 @@ func (c *Client) lost(run *clientRun, err error) bool {
 		c.settle(run)
 	}
 	if unsent != nil {
-		c.report(unsent)
+		c.reportLater(unsent)
 	}
 	c.turn.spawn(func() {
 		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: &ConnectionError{Op: "read", Err: err}})
@@ -247,11 +252,11 @@ func (c *Client) reconnect(run *clientRun) bool {
 			return false
 		}
 		c.log.Debug("socket: reconnect", "err", last)
-		c.report(&ConnectionError{Op: "reconnect", Err: last})
+		c.reportLater(&ConnectionError{Op: "reconnect", Err: last})
 	}
 	_ = c.transport.Close() // it is lost already
 	c.settle(run)
-	c.report(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrGaveUp, last)})
+	c.reportLater(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrGaveUp, last)})
 	return false
 }
 

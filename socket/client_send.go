@@ -152,7 +152,7 @@ func (c *Client) joinAgain(rooms []string) error {
 // flushLate is flush for a batch that did not fill in time.
 func (c *Client) flushLate() {
 	if err := c.flush(); err != nil {
-		c.report(err)
+		c.reportLater(err)
 	}
 }
 

@@ -500,3 +500,35 @@ func TestConnectionsOfTheDefaultsLastForHours(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong with a message is told in its place, not behind those that came
+// with it or behind the end.
+func TestErrorsComeInTheOrderOfTheMessages(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		var got []string
+		server := e.serve()
+		server.HandleFunc(socket.EventConnect, func(s socket.Socket, _ interface{}) {
+			for i, data := range []interface{}{1, "two", 3} {
+				if err := s.Send("n", data); err != nil {
+					t.Errorf("Send %d: %v", i+1, err)
+				}
+			}
+			s.Close()
+		})
+		c := e.client(socket.WithReconnectAttempts(-1))
+		socket.On(c, "n", func(n int) {
+			time.Sleep(time.Second) // the others and the end come meanwhile
+			got = append(got, fmt.Sprint(n))
+		})
+		socket.On(c, socket.EventError, func(err error) { got = append(got, "error") })
+		socket.On(c, socket.EventDisconnect, func(error) { got = append(got, "disconnect") })
+		if err := c.Connect(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if want := []string{"1", "error", "3", "disconnect"}; !slices.Equal(got, want) {
+			t.Errorf("the handlers were told %q, want %q", got, want)
+		}
+	}, websocket, polling)
+}
