@@ -150,7 +150,7 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 	}
 	m := incoming{event: EventMessage, raw: env.Data}
 	if !env.Bare {
-		m.event = env.Event()
+		m.event = c.handlers.name(env.Name)
 		if reserved(m.event) {
 			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
 			return

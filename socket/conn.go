@@ -21,15 +21,15 @@ type conn struct {
 	info   requestInfo
 	rates  *rates // nil: there are no limits
 
-	turn   serial       // runs the handlers
-	halfAt atomic.Int64 // when the send queue passed half, Unix time in ns; 0: it has not
-	beat   beat         // owned by the server's pulse; entry and held: its mu
+	turn   serial                   // runs the handlers
+	own    atomic.Pointer[handlers] // added by On; nil: none
+	deaf   atomic.Bool              // this side has ended it: messages are dropped
+	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
+	beat   beat                     // owned by the server's pulse; entry and held: its mu
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
-	deaf   bool       // this side has ended it: messages are dropped
 	rooms  []*membership
-	own    *handlers
 	values map[string]any
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -164,7 +164,7 @@ func (c *conn) close(code transport.StatusCode, reason string) {
 func (c *conn) end(reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deaf = true
+	c.deaf.Store(true)
 	return c.over(reason)
 }
 
@@ -200,24 +200,25 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 	if !c.admitMessage(len(p)) {
 		return
 	}
-	mine := c.turn.begin()
-	if !mine || typ == transport.MessageBinary {
-		p = bytes.Clone(p)
-	}
-	if !mine {
-		c.turn.leave(len(p), func() { c.handle(typ, p) })
+	if !c.turn.begin() {
+		c.leave(typ, bytes.Clone(p))
 		return
 	}
 	defer c.turn.end()
+	if typ == transport.MessageBinary {
+		p = bytes.Clone(p)
+	}
 	c.handle(typ, p)
+}
+
+// leave hands a message to whoever runs handlers at the moment. It keeps p.
+func (c *conn) leave(typ transport.MessageType, p []byte) {
+	c.turn.leave(len(p), func() { c.handle(typ, p) })
 }
 
 // handle runs the handlers for a message. It keeps p if that is binary.
 func (c *conn) handle(typ transport.MessageType, p []byte) {
-	c.mu.Lock()
-	deaf := c.deaf
-	c.mu.Unlock()
-	if deaf {
+	if c.deaf.Load() {
 		return
 	}
 	if typ == transport.MessageBinary {
@@ -231,7 +232,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 	}
 	m := incoming{event: EventMessage, raw: env.Data}
 	if !env.Bare {
-		m.event = env.Event()
+		m.event = c.server.handlers.name(env.Name)
 		if reserved(m.event) || m.event == EventError {
 			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
 			return
@@ -251,10 +252,7 @@ func (c *conn) call(m *incoming) {
 
 // callOwn runs the handlers that On has added.
 func (c *conn) callOwn(m *incoming) {
-	c.mu.Lock()
-	own := c.own
-	c.mu.Unlock()
-	if own != nil {
+	if own := c.own.Load(); own != nil {
 		callEach(c, own.get(m.event), c, m)
 	}
 }
@@ -280,19 +278,15 @@ func (c *conn) On(event Event, handler func(interface{})) {
 	if handler == nil {
 		panic("socket: Socket.On: nil handler")
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.own == nil {
-		c.own = new(handlers)
+	if c.own.Load() == nil {
+		c.own.CompareAndSwap(nil, new(handlers))
 	}
-	c.own.add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
+	c.own.Load().add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
 }
 
 func (c *conn) Off(event Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.own != nil {
-		c.own.clear(event)
+	if own := c.own.Load(); own != nil {
+		own.clear(event)
 	}
 }
 

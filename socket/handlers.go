@@ -17,7 +17,8 @@ type handlers struct {
 // handler is a function that takes an event, or returns an error when the data
 // is not what it takes. The Socket is nil on a client.
 type handler struct {
-	call func(s Socket, m *incoming) error
+	event Event // that it was added for
+	call  func(s Socket, m *incoming) error
 }
 
 // get returns the handlers of an event in the order they were added.
@@ -29,7 +30,19 @@ func (h *handlers) get(event Event) []*handler {
 	return (*m)[event]
 }
 
+// name returns the name of an event as a string. It is one that is there already
+// where the event has handlers.
+func (h *handlers) name(event []byte) Event {
+	if m := h.m.Load(); m != nil {
+		if hs := (*m)[string(event)]; len(hs) > 0 {
+			return hs[0].event
+		}
+	}
+	return string(event)
+}
+
 func (h *handlers) add(event Event, f *handler) {
+	f.event = event
 	h.change(func(m map[Event][]*handler) { m[event] = append(slices.Clip(m[event]), f) })
 }
 
@@ -108,7 +121,7 @@ func On[T any](c *Client, event Event, handler func(T)) {
 }
 
 func typedHandler[T any](f func(Socket, T)) *handler {
-	return &handler{func(s Socket, m *incoming) error {
+	return &handler{call: func(s Socket, m *incoming) error {
 		v, err := decodeAs[T](m)
 		if err != nil {
 			return err
@@ -119,7 +132,7 @@ func typedHandler[T any](f func(Socket, T)) *handler {
 }
 
 func anyHandler(f func(Socket, interface{})) *handler {
-	return &handler{func(s Socket, m *incoming) error {
+	return &handler{call: func(s Socket, m *incoming) error {
 		v, err := m.decode()
 		if err != nil {
 			return err
