@@ -1,7 +1,9 @@
 package socket
 
 import (
+	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
 )
@@ -43,7 +45,29 @@ func (m *incoming) decode() (any, error) {
 }
 
 // decodeAs returns the data for handlers that take a T.
-func decodeAs[T any](m *incoming) (v T, err error) {
+func decodeAs[T any](m *incoming) (T, error) {
+	var zero T
+	if _, ok := any(zero).(string); ok && m.kind == fromJSON {
+		// The most common data by far, without anything but the string itself.
+		if s, ok := plainString(m.raw); ok {
+			v, _ := any(s).(T)
+			return v, nil
+		}
+	}
+	return decodeAny[T](m)
+}
+
+// plainString returns the string that raw is, if that takes no unescaping. raw is
+// valid JSON.
+func plainString(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' || bytes.IndexByte(raw, '\\') >= 0 || !utf8.Valid(raw) {
+		return "", false
+	}
+	return string(raw[1 : len(raw)-1]), true
+}
+
+// decodeAny is decodeAs for any type and any data.
+func decodeAny[T any](m *incoming) (v T, err error) {
 	switch m.kind {
 	case builtIn:
 		v, _ = m.value.(T) // the zero value where there is no such data
