@@ -63,23 +63,25 @@ func newEnv(t *testing.T, k kind) *env { return &env{t: t, kind: k} }
 
 // serve starts the server. It and all its connections end with the test.
 func (e *env) serve(opts ...socket.ServerOption) *socket.Server {
-	e.t.Helper()
 	opts = append([]socket.ServerOption{socket.WithLogger(slog.New(slog.NewTextHandler(e, nil)))}, opts...)
 	e.server = socket.NewServer(opts...)
 	e.mount(e.server)
-	e.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := e.server.Shutdown(ctx); err != nil {
-			e.t.Errorf("Shutdown at the end of the test: %v", err)
-		}
-		e.web.Close()
-		synctest.Wait()
-		if n := e.server.Count(); n != 0 {
-			e.t.Errorf("%d connections are left after Shutdown", n)
-		}
-	})
+	e.t.Cleanup(e.end)
 	return e.server
+}
+
+// end ends the server and all its connections.
+func (e *env) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := e.server.Shutdown(ctx); err != nil {
+		e.t.Errorf("Shutdown at the end of the test: %v", err)
+	}
+	e.web.Close()
+	synctest.Wait()
+	if n := e.server.Count(); n != 0 {
+		e.t.Errorf("%d connections are left after Shutdown", n)
+	}
 }
 
 // mount serves h on the network.

@@ -8,3 +8,15 @@ func Sockets(s *Server) []Socket {
 	}
 	return all
 }
+
+// RoomCount returns how many rooms a server keeps.
+func RoomCount(s *Server) int {
+	n := 0
+	for i := range s.rooms.shards {
+		shard := &s.rooms.shards[i]
+		shard.mu.Lock()
+		n += len(shard.rooms)
+		shard.mu.Unlock()
+	}
+	return n
+}

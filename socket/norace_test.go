@@ -1,0 +1,6 @@
+//go:build !race
+
+package socket_test
+
+// stride is how many bytes lie between two places at which a connection is cut.
+const stride = 1

@@ -1,0 +1,7 @@
+//go:build race
+
+package socket_test
+
+// stride is how many bytes lie between two places at which a connection is cut:
+// a few conversations, since the race detector makes each of them slow.
+const stride = 29
