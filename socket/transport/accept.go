@@ -323,8 +323,11 @@ func handshakeRequest(r *http.Request) wsproto.Request {
 
 // merged returns the fields of both headers.
 func merged(a, b http.Header) http.Header {
-	if len(a) == 0 {
+	switch {
+	case len(a) == 0:
 		return b
+	case len(b) == 0:
+		return a
 	}
 	all := a.Clone()
 	for name, values := range b {

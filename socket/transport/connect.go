@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -138,7 +140,10 @@ func httpConnect(nc net.Conn, target string, user *url.Userinfo) error {
 		request += "Proxy-Authorization: " + basicAuth(user) + "\r\n"
 	}
 	resp, early, err := exchange(nc, []byte(request+"\r\n"))
+	var he *HandshakeError
 	switch {
+	case errors.As(handshakeError(err), &he):
+		return errors.New(he.Reason) // not of the server that is dialled
 	case err != nil:
 		return err
 	case resp.Status/100 != 2:
@@ -151,7 +156,8 @@ func httpConnect(nc net.Conn, target string, user *url.Userinfo) error {
 }
 
 // socks5 asks a SOCKS proxy for a connection, RFC 1928, with the user name and
-// password of RFC 1929 where there are any. Names are resolved by the proxy.
+// password of RFC 1929 where there are any and the proxy wants them. Names are
+// resolved by the proxy.
 func socks5(nc net.Conn, target string, user *url.Userinfo) error {
 	host, portText, err := net.SplitHostPort(target)
 	if err != nil {
@@ -162,18 +168,18 @@ func socks5(nc net.Conn, target string, user *url.Userinfo) error {
 		return fmt.Errorf("address %q cannot be asked for", target)
 	}
 	const version, noAuth, byPassword = 5, 0, 2
-	method := byte(noAuth)
+	methods := []byte{noAuth}
 	if user != nil {
-		method = byPassword
+		methods = []byte{noAuth, byPassword}
 	}
 	var b [262]byte
-	if err := ask(nc, []byte{version, 1, method}, b[:2]); err != nil {
+	if err := ask(nc, append([]byte{version, byte(len(methods))}, methods...), b[:2]); err != nil {
 		return err
 	}
-	if b[0] != version || b[1] != method {
+	if b[0] != version || !slices.Contains(methods, b[1]) {
 		return errors.New("the SOCKS proxy refused the way of authentication")
 	}
-	if user != nil {
+	if b[1] == byPassword {
 		name := user.Username()
 		password, _ := user.Password() // none is the empty one
 		if len(name) == 0 || len(name) > 255 || len(password) > 255 {
@@ -188,8 +194,8 @@ func socks5(nc net.Conn, target string, user *url.Userinfo) error {
 			return errors.New("the SOCKS proxy refused the user name or password")
 		}
 	}
-	const connectCommand, byName = 1, 3
-	msg := append([]byte{version, connectCommand, 0, byName, byte(len(host))}, host...)
+	const connectCommand = 1
+	msg := appendSOCKSAddress([]byte{version, connectCommand, 0}, host)
 	msg = append(msg, byte(port>>8), byte(port))
 	if err := ask(nc, msg, b[:5]); err != nil {
 		return err
@@ -198,12 +204,32 @@ func socks5(nc net.Conn, target string, user *url.Userinfo) error {
 		return fmt.Errorf("the SOCKS proxy answered with code %d", b[1])
 	}
 	// The rest of the bound address, which nobody needs.
-	rest := map[byte]int{1: 4, 3: 1 + int(b[4]), 4: 16}[b[3]]
+	rest := map[byte]int{socksIPv4: 4, socksName: 1 + int(b[4]), socksIPv6: 16}[b[3]]
 	if rest == 0 {
 		return errors.New("the SOCKS proxy sent a malformed answer")
 	}
 	_, err = io.ReadFull(nc, b[:rest-1+2])
 	return err
+}
+
+// The types of address in RFC 1928 section 5.
+const (
+	socksIPv4 = 1
+	socksName = 3
+	socksIPv6 = 4
+)
+
+// appendSOCKSAddress appends the address of host, a name of at most 255 bytes or
+// an IP address.
+func appendSOCKSAddress(dst []byte, host string) []byte {
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err != nil || ip.Zone() != "":
+		return append(append(dst, socksName, byte(len(host))), host...)
+	case ip.Is4():
+		return append(append(dst, socksIPv4), ip.AsSlice()...)
+	}
+	return append(append(dst, socksIPv6), ip.AsSlice()...)
 }
 
 // ask writes msg and fills answer with what comes back.

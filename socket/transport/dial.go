@@ -89,25 +89,33 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = errors.Join(ctx.Err(), err)
 		}
-		return nil, fmt.Errorf("websocket: dial %s: %w", u.Redacted(), err)
+		return nil, fmt.Errorf("websocket: dial %s: %w", place(u), err)
 	}
 	return c, nil
+}
+
+// place returns u without what may be secret: user, password and query.
+func place(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
 // parseURL parses a URL whose scheme must be plain or secure.
 func parseURL(rawURL, plain, secure string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("transport: %w", err)
+		if ue := (*url.Error)(nil); errors.As(err, &ue) {
+			err = ue.Err // without the URL, which may have secrets
+		}
+		return nil, fmt.Errorf("transport: URL: %w", err)
 	}
 	switch {
 	case u.Scheme != plain && u.Scheme != secure:
 		return nil, fmt.Errorf("transport: URL scheme %q is not supported here: want %s or %s", u.Scheme, plain, secure)
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("transport: URL %q has no host", u.Redacted())
+		return nil, fmt.Errorf("transport: URL %q has no host", place(u))
 	case u.Fragment != "":
 		// RFC 6455 section 3: "Fragment identifiers are meaningless".
-		return nil, fmt.Errorf("transport: URL %q has a fragment", u.Redacted())
+		return nil, fmt.Errorf("transport: URL %q has a fragment", place(u))
 	}
 	return u, nil
 }
@@ -120,7 +128,7 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 		Target:       u.RequestURI(),
 		Key:          base64.StdEncoding.EncodeToString(nonce[:]),
 		Subprotocols: opts.Subprotocols,
-		Header:       withBasicAuth(opts.Header, u),
+		Header:       withBasicAuth(canonical(opts.Header), u),
 	}
 	var offer *wsproto.DeflateOffer
 	if opts.Compression {
@@ -237,17 +245,12 @@ func handshakeError(err error) error {
 	return err
 }
 
-// withBasicAuth returns header with the user name and password of the URL, where
-// it has any and header has no Authorization of its own.
+// withBasicAuth adds the user name and password of the URL, where it has any, to
+// a canonical header that has no Authorization of its own.
 func withBasicAuth(header http.Header, u *url.URL) http.Header {
-	if u.User == nil || header.Get("Authorization") != "" {
-		return header
+	if u.User != nil && len(header["Authorization"]) == 0 {
+		header.Set("Authorization", basicAuth(u.User))
 	}
-	header = header.Clone()
-	if header == nil {
-		header = make(http.Header)
-	}
-	header.Set("Authorization", basicAuth(u.User))
 	return header
 }
 

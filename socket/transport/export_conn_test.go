@@ -58,3 +58,6 @@ func (c *Conn) HeldByQueue() (n int) {
 	}
 	return n
 }
+
+// Answered lets f see the header of the answer that opens the connection.
+func (o *DialOptions) Answered(f func(header map[string][]string)) { o.answered = f }

@@ -2,9 +2,22 @@ package transport
 
 import (
 	"fmt"
+	"maps"
+	"net/http"
 	"net/textproto"
 	"slices"
 )
+
+// canonical returns a copy of header whose names are spelled in the one way of
+// [http.Header]. A map literal may spell them in any.
+func canonical(header map[string][]string) http.Header {
+	all := make(http.Header, len(header))
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		all[key] = append(all[key], header[name]...)
+	}
+	return all
+}
 
 // checkHeaders refuses header fields that cannot be sent as they are, RFC 9110
 // section 5: nothing is ever repaired. The fields of reserved, given in canonical

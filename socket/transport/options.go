@@ -3,9 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
-	"maps"
 	"net"
-	"slices"
 	"time"
 )
 
@@ -38,14 +36,11 @@ func (f sharedOption) applyWebSocket(o *webSocketOptions)     { f(&o.sharedOptio
 func (f sharedOption) applyLongPolling(o *longPollingOptions) { f(&o.sharedOptions) }
 
 // WithHeaders adds header fields to the HTTP requests of the transport, for
-// example Authorization or Cookie. Fields that belong to the protocol, and
+// example Authorization or Cookie. Names may be spelled in any case. Fields that belong to the protocol, and
 // anything that is not a valid field, make Connect fail. The map is copied. A
 // second WithHeaders replaces the first. Default: none.
 func WithHeaders(header map[string][]string) Option {
-	header = maps.Clone(header)
-	for name, values := range header {
-		header[name] = slices.Clone(values)
-	}
+	header = canonical(header)
 	return sharedOption(func(o *sharedOptions) { o.header = header })
 }
 

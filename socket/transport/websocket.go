@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"sync"
 	"time"
 )
@@ -17,9 +19,10 @@ type WebSocketTransport struct {
 	url  string
 	opts webSocketOptions
 
-	mu   sync.Mutex // guards the fields below
-	conn *Conn      // nil before the first Connect
-	id   string
+	mu    sync.Mutex // guards the fields below, and opts
+	conn  *Conn      // nil before the first Connect
+	id    string
+	calls int // of Connect and Close: the latest wins
 }
 
 // The names that a client of this module and the server use in the handshake to
@@ -51,12 +54,14 @@ func (t *WebSocketTransport) EnableCompression() {
 	t.opts.compression = true
 }
 
-// Connect opens a connection, in place of an earlier one, which is closed. ctx
+// Connect opens a connection, in place of an earlier one, which is closed. A
+// Close, or another Connect, that is called meanwhile makes it fail. ctx
 // bounds the opening only, and 10 s bound it too. An answer that is no handshake
 // is a *[HandshakeError].
 func (t *WebSocketTransport) Connect(ctx context.Context) error {
 	t.mu.Lock()
-	old, opts := t.conn, t.opts
+	t.calls++
+	call, old, opts := t.calls, t.conn, t.opts
 	t.mu.Unlock()
 	if old != nil {
 		_ = old.CloseNow() // never fails
@@ -82,10 +87,18 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		return err
 	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls != call {
+		_ = conn.CloseNow() // never fails
+		return errOvertaken
+	}
 	t.conn, t.id = conn, id
-	t.mu.Unlock()
 	return nil
 }
+
+// errOvertaken is the end of a Connect during which Close, or Connect again, was
+// called.
+var errOvertaken = fmt.Errorf("transport: closed while connecting: %w", net.ErrClosed)
 
 // Send sends a text message, which must be UTF-8 and is not retained. It waits
 // while the server does not keep up, for the write timeout at most.
@@ -144,6 +157,7 @@ func (t *WebSocketTransport) ReceiveMessage() (data []byte, binary bool, err err
 // most. Calls after the first do nothing.
 func (t *WebSocketTransport) Close() error {
 	t.mu.Lock()
+	t.calls++
 	c := t.conn
 	t.mu.Unlock()
 	if c == nil {
