@@ -61,9 +61,9 @@ func TestC9_LongPollingHeadersAreRefusedNotRepaired(t *testing.T) {
 		{"X-Token: a\r\nX", "b", `transport: "X-Token: a\r\nX" is not the name of a header field`},
 		{"X Token", "b", `transport: "X Token" is not the name of a header field`},
 		{"", "b", `transport: "" is not the name of a header field`},
-		{"socket-token", "b", "transport: the header field socket-token is set by the protocol itself"},
+		{"socket-token", "b", "transport: the header field Socket-Token is set by the protocol itself"},
 		{"Content-Length", "5", "transport: the header field Content-Length is set by the protocol itself"},
-		{"transfer-encoding", "chunked", "transport: the header field transfer-encoding is set by the protocol itself"},
+		{"transfer-encoding", "chunked", "transport: the header field Transfer-Encoding is set by the protocol itself"},
 	}
 	for _, tt := range tests {
 		c := transport.NewLongPollingTransport("http://host/", transport.WithDialContext(nowhere),
