@@ -5,7 +5,9 @@ import (
 	"maps"
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
+	"strings"
 )
 
 // canonical returns a copy of header whose names are spelled in the one way of
@@ -27,16 +29,30 @@ func checkHeaders(headers map[string][]string, reserved ...string) error {
 		if !isToken(name) {
 			return fmt.Errorf("transport: %q is not the name of a header field", name)
 		}
-		if slices.Contains(reserved, textproto.CanonicalMIMEHeaderKey(name)) {
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		if slices.Contains(reserved, key) {
 			return fmt.Errorf("transport: the header field %s is set by the protocol itself", name)
 		}
 		for _, value := range values {
-			if !isFieldValue(value) {
+			switch {
+			case !isFieldValue(value):
 				return fmt.Errorf("transport: the value of the header field %s has a control character", name)
+			case strings.Trim(value, " \t") != value:
+				return fmt.Errorf("transport: the value of the header field %s has whitespace at its ends", name)
+			case key == "Host" && (!isHost(value) || len(values) > 1):
+				return fmt.Errorf("transport: the header field %s is not one host with or without a port", name)
 			}
 		}
 	}
 	return nil
+}
+
+// isHost reports whether s is a host with or without a port, in ASCII: what
+// net/http sends as it is. Others it changes, or leaves the field empty.
+func isHost(s string) bool {
+	u, err := url.Parse("//" + s)
+	return err == nil && u.Host == s && u.Hostname() != "" &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r > '~' || strings.ContainsRune(`"<>%`, r) })
 }
 
 // isToken reports whether s is a token, RFC 9110 section 5.6.2.

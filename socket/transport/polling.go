@@ -159,6 +159,7 @@ var errReplaced = fmt.Errorf("transport: long polling: another Connect took the 
 var reservedPollingHeaders = []string{
 	http.CanonicalHeaderKey(tokenHeader), "Content-Type", "Content-Length", "Content-Encoding",
 	"Transfer-Encoding", "Connection", "Upgrade", "Trailer", "Te", "Expect",
+	"Idempotency-Key",
 }
 
 // parsePollingURL checks the URL of a server and takes out of its query what the

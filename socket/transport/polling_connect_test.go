@@ -64,6 +64,14 @@ func TestC9_LongPollingHeadersAreRefusedNotRepaired(t *testing.T) {
 		{"socket-token", "b", "transport: the header field Socket-Token is set by the protocol itself"},
 		{"Content-Length", "5", "transport: the header field Content-Length is set by the protocol itself"},
 		{"transfer-encoding", "chunked", "transport: the header field Transfer-Encoding is set by the protocol itself"},
+		{"X-Token", " a", "transport: the value of the header field X-Token has whitespace at its ends"},
+		{"X-Token", "a\t", "transport: the value of the header field X-Token has whitespace at its ends"},
+		{"Host", "a b", "transport: the header field Host is not one host with or without a port"},
+		{"Host", "a/b", "transport: the header field Host is not one host with or without a port"},
+		{"host", "user@a", "transport: the header field Host is not one host with or without a port"},
+		{"Host", "ü.example", "transport: the header field Host is not one host with or without a port"},
+		{"Host", `a"b`, "transport: the header field Host is not one host with or without a port"},
+		{"Host", "", "transport: the header field Host is not one host with or without a port"},
 	}
 	for _, tt := range tests {
 		c := transport.NewLongPollingTransport("http://host/", transport.WithDialContext(nowhere),

@@ -191,11 +191,11 @@ func (l *pollingLink) do(ctx context.Context, method string, query url.Values, b
 		return nil, nil, fmt.Errorf("transport: long polling: %w", err)
 	}
 	for name, values := range l.headers {
-		request.Header[http.CanonicalHeaderKey(name)] = values
-	}
-	if host := request.Header.Get("Host"); host != "" {
-		request.Host = host
-		request.Header.Del("Host")
+		if name == "Host" && len(values) > 0 {
+			request.Host = values[0]
+			continue
+		}
+		request.Header[name] = values
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "text/plain; charset=utf-8")
