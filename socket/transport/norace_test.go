@@ -1,0 +1,6 @@
+//go:build !race
+
+package transport_test
+
+// raceEnabled makes floods smaller.
+const raceEnabled = false
