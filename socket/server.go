@@ -117,14 +117,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.HandleHTT
 // address. It wants HTTP/1.1 for WebSocket, and a ResponseWriter that can be
 // hijacked, itself or through Unwrap.
 func (s *Server) HandleHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case transport.IsUpgrade(r):
+	if transport.IsUpgrade(r) {
 		s.serveWebSocket(w, r)
-	case r.URL.Query().Get("transport") == "polling":
-		s.servePolling(w, r)
-	default:
-		serveExplanation(w, r)
+		return
 	}
+	if len(r.Header["Upgrade"]) > 0 {
+		// To another protocol, which is not switched to. A proxy in front may
+		// think otherwise, and must not pass on what follows as further requests.
+		w.Header().Set("Connection", "close")
+	}
+	if r.URL.Query().Get("transport") == "polling" {
+		s.servePolling(w, r)
+		return
+	}
+	serveExplanation(w, r)
 }
 
 // The names in the handshake that a client of this module asks with and is
