@@ -130,7 +130,7 @@ func TestParseRecordsKeepsToItsLimits(t *testing.T) {
 }
 
 // D3: Phoenix split a body of 8 MB of line breaks into 8.4 million elements.
-func TestD3_CVE_2026_32689_SeparatorsCostNothing(t *testing.T) {
+func TestThreatD3_CVE_2026_32689_SeparatorsCostNothing(t *testing.T) {
 	body := bytes.Repeat([]byte{poll.Separator}, 1<<20)
 	full := bytes.Repeat([]byte("1\x1e"), 1<<19)
 	allocated := testing.AllocsPerRun(10, func() {

@@ -3,10 +3,12 @@ package pollhttp_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,7 +21,7 @@ import (
 )
 
 // D1: socket.io made session ids that could be guessed, and the id was the secret.
-func TestD1_CVE_2017_16031_SecretCannotBeGuessed(t *testing.T) {
+func TestThreatD1_CVE_2017_16031_SecretCannotBeGuessed(t *testing.T) {
 	e := newTester(t, pollhttp.Config{})
 	seen := map[string]bool{}
 	var counts [256]int
@@ -55,7 +57,7 @@ func TestD1_CVE_2017_16031_SecretCannotBeGuessed(t *testing.T) {
 	}
 }
 
-func TestD1_CVE_2017_16031_PublicIDIsNotAToken(t *testing.T) {
+func TestThreatD1_CVE_2017_16031_PublicIDIsNotAToken(t *testing.T) {
 	for _, id := range []string{"", strings.Repeat("i", 32)} { // also if it has a token's length
 		e := newTester(t, pollhttp.Config{})
 		if id != "" {
@@ -70,7 +72,7 @@ func TestD1_CVE_2017_16031_PublicIDIsNotAToken(t *testing.T) {
 }
 
 // D2: NATS took over a session by its client id; Nezha served streams to others.
-func TestD2_CVE_2026_33215_SessionBelongsToItsPrincipal(t *testing.T) {
+func TestThreatD2_CVE_2026_33215_SessionBelongsToItsPrincipal(t *testing.T) {
 	owners := map[*pollhttp.Session]string{}
 	e := newTester(t, pollhttp.Config{
 		Open: func(s *pollhttp.Session, r *http.Request) (pollhttp.Handler, error) {
@@ -101,7 +103,7 @@ func TestD2_CVE_2026_33215_SessionBelongsToItsPrincipal(t *testing.T) {
 	}
 }
 
-func TestD2_SessionIDAndTokenAreTheServersAlone(t *testing.T) {
+func TestThreatD2_SessionIDAndTokenAreTheServersAlone(t *testing.T) {
 	e := newTester(t, pollhttp.Config{})
 	fixed := strings.Repeat("f", 32)
 	// A token that is offered while opening is looked up, and never adopted.
@@ -119,7 +121,7 @@ func TestD2_SessionIDAndTokenAreTheServersAlone(t *testing.T) {
 }
 
 // D3: Phoenix split 8 MB of line breaks into 8.4 million list elements.
-func TestD3_CVE_2026_32689_BodyIsNoAmplifier(t *testing.T) {
+func TestThreatD3_CVE_2026_32689_BodyIsNoAmplifier(t *testing.T) {
 	c := newTester(t, pollhttp.Config{}).open()
 	bodies := []struct {
 		name   string
@@ -147,7 +149,7 @@ func TestD3_CVE_2026_32689_BodyIsNoAmplifier(t *testing.T) {
 }
 
 // D3, B1: the limit on a body counts inflated bytes.
-func TestD3_CVE_2020_36048_CompressedBodyIsBounded(t *testing.T) {
+func TestThreatD3_CVE_2020_36048_CompressedBodyIsBounded(t *testing.T) {
 	c := newTester(t, pollhttp.Config{}).open()
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -167,7 +169,7 @@ func TestD3_CVE_2020_36048_CompressedBodyIsBounded(t *testing.T) {
 }
 
 // D4: engine.io closes a session whose polls overlap; others lose or repeat.
-func TestD4_ConcurrentRequestsAreHandledExactlyOnceInOrder(t *testing.T) {
+func TestThreatD4_ConcurrentRequestsAreHandledExactlyOnceInOrder(t *testing.T) {
 	const n = 80 // three POSTs each
 	e := newTester(t, pollhttp.Config{})
 	e.message = func(h *recording, m pollhttp.Message) {
@@ -245,7 +247,7 @@ func TestD4_ConcurrentRequestsAreHandledExactlyOnceInOrder(t *testing.T) {
 	}
 }
 
-func TestD4_RequestsOfASessionAreBounded(t *testing.T) {
+func TestThreatD4_RequestsOfASessionAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		e := newTester(t, pollhttp.Config{})
@@ -273,7 +275,7 @@ func TestD4_RequestsOfASessionAreBounded(t *testing.T) {
 }
 
 // D6: sessions that are opened and never polled.
-func TestD6_CVE_2020_36048_SessionsNeverPolledAreReaped(t *testing.T) {
+func TestThreatD6_CVE_2020_36048_SessionsNeverPolledAreReaped(t *testing.T) {
 	n := 5000
 	if testing.Short() {
 		n = 1000
@@ -350,7 +352,7 @@ func (f closedFunc) Message(pollhttp.Message) {}
 func (f closedFunc) Closed(error)             { f() }
 
 // D7: socket.io let every origin read its answers.
-func TestD7_CVE_2020_28481_AnswersAreForNobodyElse(t *testing.T) {
+func TestThreatD7_CVE_2020_28481_AnswersAreForNobodyElse(t *testing.T) {
 	e := newTester(t, pollhttp.Config{Compression: true})
 	c := e.open()
 	c.send("1", strings.Repeat("long ", 500))
@@ -400,7 +402,7 @@ func TestD7_CVE_2020_28481_AnswersAreForNobodyElse(t *testing.T) {
 	}
 }
 
-func TestD7_AllowedOriginGetsWhatItNeedsAndNoCredentials(t *testing.T) {
+func TestThreatD7_AllowedOriginGetsWhatItNeedsAndNoCredentials(t *testing.T) {
 	w := httptest.NewRecorder()
 	pollhttp.Preflight(w, "https://app.example")
 	got := fmt.Sprint(w.Code, w.Header())
@@ -409,5 +411,71 @@ func TestD7_AllowedOriginGetsWhatItNeedsAndNoCredentials(t *testing.T) {
 		"Access-Control-Expose-Headers:[Socket-Seq] Access-Control-Max-Age:[600] Cache-Control:[no-store] Vary:[Origin]]"
 	if got != wanted {
 		t.Errorf("Preflight answered %s, want %s", got, wanted)
+	}
+}
+
+// E9: python's websockets compared passwords byte by byte, and the time told how
+// much was right. Here a secret is found by its hash: there is nothing in an
+// engine's memory that could be compared with it.
+func TestThreatE9_CVE_2021_33880_SecretsAreLookedUpByTheirHash(t *testing.T) {
+	e := newTester(t, pollhttp.Config{})
+	c := e.open()
+	c.send("a message")
+	wantMessages(t, c.get(0), 1, "a message")
+	hash := sha256.Sum256([]byte(c.token))
+	ids, hashes, tokens := 0, 0, 0
+	eachText(reflect.ValueOf(e.Engine), make(map[uintptr]bool), func(text string) {
+		switch {
+		case strings.Contains(text, c.token):
+			tokens++
+		case text == c.id:
+			ids++
+		case text == string(hash[:]):
+			hashes++
+		}
+	})
+	if tokens > 0 {
+		t.Error("an engine keeps the secret of a session")
+	}
+	if ids == 0 || hashes == 0 {
+		t.Errorf("the engine's memory has the id %d times and the hash %d times: the test has not looked everywhere", ids, hashes)
+	}
+}
+
+// eachText calls f for each string and each array of bytes that v leads to.
+func eachText(v reflect.Value, seen map[uintptr]bool, f func(string)) {
+	switch v.Kind() {
+	case reflect.String:
+		f(v.String())
+	case reflect.Pointer:
+		if !v.IsNil() && !seen[v.Pointer()] {
+			seen[v.Pointer()] = true
+			eachText(v.Elem(), seen, f)
+		}
+	case reflect.Interface:
+		if !v.IsNil() {
+			eachText(v.Elem(), seen, f)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			eachText(v.Field(i), seen, f)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			eachText(key, seen, f)
+			eachText(v.MapIndex(key), seen, f)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			b := make([]byte, v.Len())
+			for i := range b {
+				b[i] = byte(v.Index(i).Uint())
+			}
+			f(string(b))
+			return
+		}
+		for i := range v.Len() {
+			eachText(v.Index(i), seen, f)
+		}
 	}
 }

@@ -26,9 +26,10 @@ func randomText(rng *rand.Rand, n int) []byte {
 	return b[:n]
 }
 
-// TestInflateDamaged changes payloads at random and compares verdict and bytes
-// with the oracle, which is exact about where a message may end.
-func TestInflateDamaged(t *testing.T) {
+// TestThreatB5_VerdictsAreThoseOfASecondImplementation changes payloads at random
+// and compares verdict and bytes with the oracle, which is exact about where a
+// message may end.
+func TestThreatB5_VerdictsAreThoseOfASecondImplementation(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	f := newInflater(wsproto.Window{})
 	sender := newReferences()
