@@ -52,9 +52,15 @@ func (c *conn) Send(event Event, data interface{}) error {
 		return err
 	}
 	defer m.free()
-	for err = c.link.queue(m.typ, m.b); err == transport.ErrQueueFull; err = c.link.queue(m.typ, m.b) {
-		if err := c.waitRoom(); err != nil {
-			return err
+	err = transport.ErrQueueFull
+	for err == transport.ErrQueueFull {
+		if !c.taken(sendShare) {
+			err = c.link.queue(m.typ, m.b)
+		}
+		if err == transport.ErrQueueFull {
+			if err := c.waitRoom(); err != nil {
+				return err
+			}
 		}
 	}
 	switch err {
@@ -88,7 +94,7 @@ type verdict uint8
 const (
 	sent           verdict = iota // or of no use: the connection has ended
 	refused                       // the queue is full
-	refusedInBurst                // the queue is full, and was half empty a moment ago
+	refusedInBurst                // the queue is full, and was not half full a moment ago
 )
 
 // sendShared queues a message that others get too. It does not wait.
@@ -111,16 +117,30 @@ func (c *conn) sendShared(m *transport.PreparedMessage) verdict {
 	if err != transport.ErrQueueFull {
 		return sent // the handlers are told of the end
 	}
-	if half := c.halfAt.Load(); half != 0 && time.Since(time.Unix(0, half)) < burstGrace {
+	// It may be full without ever having been half full: one large message.
+	now := time.Now()
+	if c.halfAt.CompareAndSwap(0, now.UnixNano()) || now.Sub(time.Unix(0, c.halfAt.Load())) < burstGrace {
 		return refusedInBurst
 	}
 	return refused
 }
 
-// halfFull reports whether at least half of the send queue is taken.
-func (c *conn) halfFull() bool {
+// sendShare is the part of the send queue that Send fills, one in so many: the
+// rest is for broadcasts, which do not wait, and must not take a client for slow
+// that Send keeps busy. burstShare is the part behind which a burst of broadcasts
+// is on its way to fill it.
+const (
+	sendShare  = 4
+	burstShare = 2
+)
+
+// halfFull reports whether a burst of broadcasts is on its way to fill the queue.
+func (c *conn) halfFull() bool { return c.taken(burstShare) }
+
+// taken reports whether one share in so many of the send queue is taken.
+func (c *conn) taken(shares int) bool {
 	bytes, messages := c.link.queued()
-	return 2*bytes >= c.server.opts.queueBytes || 2*messages >= c.server.opts.queueMessages
+	return shares*bytes >= c.server.opts.queueBytes || shares*messages >= c.server.opts.queueMessages
 }
 
 // tooSlow closes a client that does not read what it is sent.

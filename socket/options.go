@@ -125,9 +125,10 @@ func WithMaxMessageSize(n int) ServerOption {
 }
 
 // WithSendQueue sets how much may wait for a client that does not read, in bytes
-// and in messages. [Socket.Send] waits when it is full; a broadcast closes the
-// client with code 1013 instead. Default: 1 MiB and 1,024; zero means the
-// default. [NewServer] panics for a negative value.
+// and in messages. A broadcast to a client whose queue is full closes the client
+// with code 1013; [Socket.Send] waits while a quarter of it is taken. Default:
+// 1 MiB and 1,024; zero means the default. [NewServer] panics for a negative
+// value.
 func WithSendQueue(bytes, messages int) ServerOption {
 	return func(o *serverOptions) {
 		o.queueBytes = positive("WithSendQueue", bytes, o.queueBytes)

@@ -20,9 +20,10 @@ type Socket interface {
 	// binary message.
 	//
 	// Messages arrive in the order of the calls. Send returns once the message
-	// is written or queued. While the queue is full (1 MiB or 1,024 messages,
-	// see [WithSendQueue]) it waits for the client to read, for the write timeout
-	// at most; a client that has not read by then is closed as a slow consumer.
+	// is written or queued. While a quarter of the queue is taken (256 KiB or 256
+	// messages, see [WithSendQueue]) it waits for the client to read, for the write
+	// timeout at most; a client that has not read by then is closed as a slow
+	// consumer. The rest of the queue is for broadcasts, which do not wait.
 	//
 	// The error is a *[MessageError] when data cannot be encoded, and a
 	// *[ConnectionError] that matches [ErrConnectionClosed] or [ErrTimeout] when
