@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	gorilla "github.com/gorilla/websocket"
+	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
 	nbio "github.com/lesismal/nbio/nbhttp/websocket"
 	"github.com/lxzan/gws"
@@ -168,6 +169,7 @@ func (gwsServer) serve(l net.Listener, mode string) error {
 type nbioServer struct{}
 
 func (nbioServer) serve(l net.Listener, mode string) error {
+	logging.SetLevel(logging.LevelNone) // standard output is for our answers
 	addr := l.Addr().String()
 	l.Close() // the engine listens itself
 	var all members[*nbio.Conn]
