@@ -17,14 +17,13 @@ import (
 // flaky is a transport with the four methods and nothing else, which a test cuts
 // off and lets fail as it likes.
 type flaky struct {
-	mu       sync.Mutex // guards the fields below
-	dials    []time.Time
-	connect  func(ctx context.Context, n int) error // of the n-th call of Connect; nil: works
-	receive  chan []byte
-	lost     chan struct{}
-	sent     []string
-	sendErr  error
-	received int
+	mu      sync.Mutex // guards the fields below
+	dials   []time.Time
+	connect func(ctx context.Context, n int) error // of the n-th call of Connect; nil: works
+	receive chan []byte
+	lost    chan struct{}
+	sent    []string
+	sendErr error
 }
 
 func (f *flaky) Connect(ctx context.Context) error {
