@@ -215,7 +215,7 @@ func CheckResponse(r Response, key string, offered []string, deflate *DeflateOff
 	}
 	extensions, err := ParseExtensions(r.Header[extensionsField])
 	if err != nil {
-		return Agreed{}, err
+		return Agreed{}, r.refused(err)
 	}
 	if deflate == nil {
 		if len(extensions) > 0 {
@@ -225,7 +225,15 @@ func CheckResponse(r Response, key string, offered []string, deflate *DeflateOff
 	}
 	agreed.Deflate, agreed.Compressed, err = CheckDeflate(*deflate, extensions)
 	if err != nil {
-		return Agreed{}, err
+		return Agreed{}, r.refused(err)
 	}
 	return agreed, nil
+}
+
+// refused gives a new error the status of the response that it is about.
+func (r Response) refused(err error) error {
+	if he, ok := err.(*HandshakeError); ok {
+		he.Status = r.Status
+	}
+	return err
 }
