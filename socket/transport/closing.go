@@ -337,9 +337,9 @@ func (c *Conn) closeNet() {
 	go c.linger() // owned by c: ended by cutAfter at the latest
 }
 
-// linger drops what the peer of a failed or closed connection still sends, until it closes
-// or is cut off. To close at once would answer it with a reset, which can destroy
-// the close frame before the peer has read it.
+// linger drops what the peer of a failed or closed connection still sends, until
+// it closes or is cut off. To close at once would answer it with a reset, which
+// can destroy the close frame before the peer has read it.
 func (c *Conn) linger() {
 	buf := getBuffer(minBuffer)
 	defer putBuffer(buf)

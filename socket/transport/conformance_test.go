@@ -21,15 +21,22 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// conformanceCases are the cases of the pack: those of the files, and those that
+// loadConformance reads the cases of the pack: those of the files, and those that
 // a program makes.
+var loadConformance = sync.OnceValues(func() ([]wstest.Case, error) {
+	cases, err := wstest.Load(os.DirFS("testdata/conformance"), "*.txt")
+	cases = append(cases, deflateCases()...)
+	cases = append(cases, earlyCases()...)
+	wstest.Sort(cases)
+	return cases, err
+})
+
 func conformanceCases(t *testing.T) []wstest.Case {
 	t.Helper()
-	cases, err := wstest.Load(os.DirFS("testdata/conformance"), "*.txt")
+	cases, err := loadConformance()
 	if err != nil {
 		t.Fatal(err)
 	}
-	wstest.Sort(cases)
 	return cases
 }
 
@@ -55,8 +62,49 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// TestConformanceOtherReads plays cases of messages and closing against
+// connections that are read in the other ways: pulled on a server, served on a
+// client, and by Reader.
+func TestConformanceOtherReads(t *testing.T) {
+	for _, under := range []struct {
+		name  string
+		role  wstest.Role
+		start wstest.Start
+	}{
+		{"server by Read", wstest.Server, acceptEcho(pulled)},
+		{"server by Reader", wstest.Server, acceptEcho(streamed)},
+		{"client by Serve", wstest.Client, dialEcho(served)},
+		{"client by Reader", wstest.Client, dialEcho(streamed)},
+	} {
+		t.Run(under.name, func(t *testing.T) {
+			t.Parallel()
+			for _, c := range conformanceCases(t) {
+				if c.For(under.role) && dependsOnReads(c) {
+					c.Cuts, c.EverySplit = []wstest.Cut{wstest.Whole}, false
+					t.Run(c.ID, func(t *testing.T) { c.Run(t, under.role, under.start) })
+				}
+			}
+		})
+	}
+}
+
+// dependsOnReads reports whether a case is not about the decoder alone, which is
+// the same for all ways to read.
+func dependsOnReads(c wstest.Case) bool {
+	switch c.Family() {
+	case 1, 2, 5, 7, 16:
+		return true
+	case 6:
+		// Found in a whole message, in the middle of a frame, with the next fragment.
+		return slices.Contains([]string{"9", "14", "15"}, strings.Split(c.ID, ".")[1])
+	case 15:
+		return !strings.HasPrefix(c.ID, "15.3.")
+	}
+	return false
+}
+
 // minimum is how many cases the pack has had, by role. It only ever grows.
-var minimum = map[wstest.Role]int{wstest.Server: 1160, wstest.Client: 1113}
+var minimum = map[wstest.Role]int{wstest.Server: 1985, wstest.Client: 1725}
 
 // TestConformanceCount prints how many cases there are, and fails when some have
 // gone or two have the same ID.
@@ -104,6 +152,22 @@ func served(e *echoEndpoint, c *transport.Conn) { c.Serve(e) }
 func pulled(e *echoEndpoint, c *transport.Conn) {
 	for {
 		typ, p, err := c.Read(context.Background())
+		if err != nil {
+			e.OnClose(c, err)
+			return
+		}
+		e.OnMessage(c, typ, p)
+	}
+}
+
+// streamed calls Reader.
+func streamed(e *echoEndpoint, c *transport.Conn) {
+	for {
+		typ, r, err := c.Reader(context.Background())
+		var p []byte
+		if err == nil {
+			p, err = io.ReadAll(r)
+		}
 		if err != nil {
 			e.OnClose(c, err)
 			return

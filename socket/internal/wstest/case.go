@@ -19,6 +19,12 @@ type Case struct {
 	Setup   Setup
 	Opening Opening
 
+	// Early frames leave in the same write as the peer's half of the handshake.
+	// EverySplit plays the case once for each place where that write can be
+	// divided in two.
+	Early      []Frame
+	EverySplit bool
+
 	// Play is the script from the open connection on. It is not called if the
 	// opening handshake is refused, as the case wants it.
 	Play func(p *Peer)
@@ -41,24 +47,39 @@ func (c Case) Run(t *testing.T, role Role, start Start) {
 		cuts = []Cut{Whole, Frames, 1}
 	}
 	for _, cut := range cuts {
-		synctest.Test(t, func(t *testing.T) {
-			defer func() {
-				if t.Failed() {
-					t.Logf("case %s: %s (cut: %v)", c.ID, c.Title, cut)
+		splits := 1
+		for split := 0; split < splits; split++ {
+			c.Opening.split = split
+			synctest.Test(t, func(t *testing.T) {
+				defer func() {
+					if t.Failed() {
+						t.Logf("case %s: %s (cut: %v, split: %d)", c.ID, c.Title, cut, split)
+					}
+				}()
+				sent := c.play(t, role, cut, start)
+				if c.EverySplit {
+					splits = sent
 				}
-			}()
-			ep, nc := start(t, c.Setup)
-			p := newPeer(t, role, cut, ep, nc)
-			if p.Open(c.Opening) {
-				c.Play(p)
-			} else if role == Client {
-				p.Told(Verdict{Kind: "refused", Code: max(c.Opening.Status, 0)})
-			} else {
-				return // net/http answers for some of these requests
-			}
-			p.finish()
-		})
+			})
+		}
 	}
+}
+
+// play plays the case once. It returns how many bytes the peer's half of the
+// handshake had, and what left with it.
+func (c Case) play(t *testing.T, role Role, cut Cut, start Start) (sent int) {
+	ep, nc := start(t, c.Setup)
+	p := newPeer(t, role, cut, ep, nc)
+	switch open := p.open(c.Opening, c.Early...); {
+	case open:
+		c.Play(p)
+	case role == Client:
+		p.Told(Verdict{Kind: "refused", Code: max(c.Opening.Status, 0)})
+	default:
+		return p.opening // net/http answers for some of these requests
+	}
+	p.finish()
+	return p.opening
 }
 
 // Sort puts cases into the order of their IDs.

@@ -12,6 +12,9 @@ type script struct {
 	*Case
 	steps []func(*Peer)
 	wants []Expect // what the statements before have asked of the endpoint
+
+	frames int // sent since the endpoint was last asked for something
+	most   int // the most that frames has been
 }
 
 func (c *Case) compile(body []line, r *strings.Replacer) error {
@@ -23,6 +26,9 @@ func (c *Case) compile(body []line, r *strings.Replacer) error {
 		}
 	}
 	s.settle()
+	if c.Cuts == nil {
+		c.Cuts = s.cuts()
+	}
 	steps := s.steps
 	c.Play = func(p *Peer) {
 		p.t.Helper()
@@ -33,15 +39,27 @@ func (c *Case) compile(body []line, r *strings.Replacer) error {
 	return nil
 }
 
+// cuts are the usual ones, without those that make no difference.
+func (s *script) cuts() []Cut {
+	switch {
+	case s.Opening.Status != 0:
+		return []Cut{Whole}
+	case s.most < 2:
+		return []Cut{Whole, 1}
+	}
+	return []Cut{Whole, Frames, 1}
+}
+
 func (s *script) add(step func(*Peer)) {
 	s.settle()
 	s.steps = append(s.steps, step)
+	s.frames = 0
 }
 
 // settle ends a list of what the endpoint must do.
 func (s *script) settle() {
 	if list := s.wants; list != nil {
-		s.wants = nil
+		s.wants, s.frames = nil, 0
 		s.steps = append(s.steps, func(p *Peer) { p.t.Helper(); p.Want(list...) })
 	}
 }
@@ -52,23 +70,6 @@ func (s *script) statement(text string) error {
 	rest = strings.TrimSpace(rest)
 	switch word {
 	case "": // a table's way to say that there is nothing
-	case ">":
-		return s.send(rest)
-	case "<":
-		e, err := parseExpect(rest)
-		if rest == "nothing" {
-			s.add((*Peer).Silence)
-			return nil
-		}
-		s.wants = append(s.wants, e)
-		return err
-	case "<>":
-		if err := s.send(rest); err != nil {
-			return err
-		}
-		e, err := parseExpect(rest)
-		s.add(func(p *Peer) { p.t.Helper(); p.Want(e) })
-		return err
 	case "eof":
 		s.wants = append(s.wants, Expect{End: true})
 	case "closed":
@@ -93,20 +94,66 @@ func (s *script) statement(text string) error {
 	case "app", "told":
 		return s.application(word, fields(rest))
 	default:
+		if strings.Trim(word[:1], "<>") == "" {
+			return s.arrow(word, rest)
+		}
 		return s.setting(word, rest)
+	}
+	return nil
+}
+
+// arrow compiles what one of both ends sends. A number behind the arrow says how
+// often.
+func (s *script) arrow(arrow, text string) error {
+	kind := strings.TrimRight(arrow, "0123456789")
+	times := 1
+	if count := arrow[len(kind):]; count != "" {
+		times, _ = strconv.Atoi(count) // digits
+	}
+	if kind == "<" && text == "nothing" {
+		s.add((*Peer).Silence)
+		return nil
+	}
+	e, err := parseExpect(text)
+	for range times {
+		switch kind {
+		case ">":
+			err = s.send(text)
+		case "<":
+			s.wants = append(s.wants, e)
+		case "<>":
+			err = s.send(text)
+			s.add(func(p *Peer) { p.t.Helper(); p.Want(e) })
+		default:
+			return fmt.Errorf("unknown statement")
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 func (s *script) send(text string) error {
 	words := fields(text)
-	if words[0] == "rest" {
-		b, err := payload(words[1:])
-		s.add(func(p *Peer) { p.SendRest(b) })
-		return err
+	var step func(*Peer)
+	var err error
+	if len(words) > 0 && words[0] == "rest" {
+		var b []byte
+		b, err = payload(words[1:])
+		step = func(p *Peer) { p.SendRest(b) }
+	} else {
+		var f Frame
+		f, err = parseFrameText(words)
+		step = func(p *Peer) { p.Send(f) }
+		if f.Fragments > 0 {
+			s.frames++ // there are two at least
+		}
 	}
-	f, err := parseFrameText(words)
-	s.add(func(p *Peer) { p.Send(f) })
+	s.settle()
+	s.steps = append(s.steps, step)
+	s.frames++
+	s.most = max(s.most, s.frames)
 	return err
 }
 
@@ -168,6 +215,8 @@ func (s *script) setting(word, rest string) error {
 		offer, err := parseOffer(rest)
 		o.Accept = &offer
 		return err
+	case "answer":
+		o.Answer = rest
 	case "protocols":
 		s.Setup.Subprotocols = strings.Fields(rest)
 	case "line":
@@ -207,7 +256,7 @@ func parseOffer(text string) (o Offer, err error) {
 		name, value, hasValue := cutTrim(part, "=")
 		bits := NoValue
 		if hasValue {
-			if bits, err = strconv.Atoi(value); err != nil {
+			if bits, err = strconv.Atoi(unquote(value)); err != nil {
 				return o, err
 			}
 		}

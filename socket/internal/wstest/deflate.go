@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -26,17 +27,46 @@ func NewCompressor(level, bits int, takeover bool) *Compressor {
 	return &Compressor{level: level, window: 1 << bits, takeover: takeover && bits == 15}
 }
 
-// Shared by all tests: a writer takes more than 1 MB.
-var flateWriters [12]sync.Pool // of *flate.Writer, by level + 2
+// Shared by all cases: a writer takes more than 1 MB, a reader 40 KB, and there
+// are thousands of cases. A sync.Pool would drop many of them under -race.
+var (
+	flateWriters [12]spares[*flate.Writer] // by level + 2
+	flateReaders spares[io.ReadCloser]
+)
+
+// spares are values that wait to be used again.
+type spares[T any] struct {
+	mu   sync.Mutex // guards list
+	list []T
+}
+
+func (s *spares[T]) put(v T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, v)
+}
+
+// take returns a spare, or one that is made.
+func (s *spares[T]) take(make func() T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := len(s.list) - 1
+	if last < 0 {
+		return make()
+	}
+	v := s.list[last]
+	s.list = s.list[:last]
+	return v
+}
 
 // Message returns the payload of a message.
 func (c *Compressor) Message(p []byte) []byte {
 	c.out.Reset()
 	if c.w == nil {
-		c.w, _ = flateWriters[c.level+2].Get().(*flate.Writer)
-		if c.w == nil {
-			c.w, _ = flate.NewWriter(&c.out, c.level) // the tests' levels are valid
-		}
+		c.w = flateWriters[c.level+2].take(func() *flate.Writer {
+			w, _ := flate.NewWriter(nil, c.level) // the cases' levels are valid
+			return w
+		})
 		c.w.Reset(&c.out)
 	}
 	for step := c.step(p); ; {
@@ -50,7 +80,7 @@ func (c *Compressor) Message(p []byte) []byte {
 		c.w.Reset(&c.out)
 	}
 	if !c.takeover {
-		flateWriters[c.level+2].Put(c.w)
+		flateWriters[c.level+2].put(c.w)
 		c.w = nil
 	}
 	return bytes.Clone(bytes.TrimSuffix(c.out.Bytes(), []byte(tail)))
@@ -73,7 +103,6 @@ type Decompressor struct {
 	Takeover bool // the sender may refer to earlier messages
 
 	history []byte
-	r       io.ReadCloser
 }
 
 // Message inflates the payload of a message. It fails if the payload is wrong,
@@ -87,13 +116,12 @@ func (d *Decompressor) Message(payload []byte) ([]byte, error) {
 		return d.keep(p), err
 	}
 	src := io.MultiReader(bytes.NewReader(payload), bytes.NewReader([]byte(tail+"\x01\x00\x00\xff\xff")))
-	if d.r == nil {
-		d.r = flate.NewReader(src)
-	}
-	if err := d.r.(flate.Resetter).Reset(src, d.history); err != nil {
+	r := flateReaders.take(func() io.ReadCloser { return flate.NewReader(src) })
+	defer flateReaders.put(r)
+	if err := r.(flate.Resetter).Reset(src, d.history); err != nil {
 		return nil, err
 	}
-	p, err := io.ReadAll(d.r)
+	p, err := io.ReadAll(r)
 	return d.keep(p), err
 }
 
@@ -161,7 +189,7 @@ func (o Offer) Check(answer string) (Agreement, error) {
 			continue
 		}
 		bits := 0
-		if hasValue {
+		if value = unquote(value); hasValue {
 			if _, err := fmt.Sscan(value, &bits); err != nil || fmt.Sprint(bits) != value || bits < 8 || bits > 15 {
 				return a, fmt.Errorf("%q is no window size", part)
 			}
@@ -195,4 +223,9 @@ func (o Offer) Check(answer string) (Agreement, error) {
 		return a, errors.New("client_max_window_bits is larger than was offered")
 	}
 	return a, nil
+}
+
+// unquote returns the value that a quoted-string stands for.
+func unquote(s string) string {
+	return strings.ReplaceAll(strings.Trim(s, `"`), `\`, "")
 }

@@ -39,7 +39,8 @@
 //	cuts whole frames 1 997 instead of the usual whole, frames and 1
 //	limit message 70000     an option of the endpoint; -1 is no limit
 //	deflate                 both ends agree on permessage-deflate
-//	compression             the endpoint would agree; accepts … says to what
+//	compression             the endpoint would agree; accepts … is the offer that
+//	                        it takes, and answer … the server's to its own
 //	protocols chat v2       the subprotocols that the endpoint knows
 //	line …                  replaces the first line of the peer's handshake; this
 //	                        and the next may be written like a payload
@@ -55,13 +56,16 @@
 //	> text len=10 "abc"         a header that announces 10 bytes, and 3 of them
 //	> rest "def"                further bytes of that frame
 //	> text size16 "abc"         the length in 16 bits, or in size64
+//	> text split=2 "abc"        in fragments of so many bytes
+//	>3 text "abc"               three times
 //	> close 1000 "why"          code and reason; "close raw 03" any payload
 //	> op3 …                     a reserved opcode
 //	> raw 81ff                  bytes as they are
 //
 // A payload is a list of quoted strings, bytes in hexadecimal, repetitions, and
-// the generators ascii:N, bytes:N and utf8:N. deflate:X is X compressed, and
-// short:K:X is X without its last K bytes.
+// the generators ascii:N, bytes:N and utf8:N. deflate:X is X compressed,
+// final:X the same as a stream that ends (BFINAL), and short:K:X is X without its
+// last K bytes.
 //
 // What the endpoint sends is
 //

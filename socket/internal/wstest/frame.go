@@ -26,6 +26,9 @@ type Frame struct {
 	Mask    Mask
 	Payload []byte
 
+	// Fragments splits the frame into fragments of so many bytes of payload.
+	Fragments int
+
 	// How a wrong frame departs from its payload.
 	Announce int64  // the length in the header, if it is not that of the payload
 	Size     int    // the bits of the length field, 16 or 64; 0: as few as will do
@@ -90,22 +93,26 @@ func (f Frame) append(dst []byte, key *[4]byte) []byte {
 func appendMasked(dst, p []byte, key *[4]byte, pos int) []byte {
 	start := len(dst)
 	dst = append(dst, p...)
-	if key == nil {
-		return dst
-	}
-	var stream [4096]byte
-	for i := range stream {
-		stream[i] = key[(pos+i)%4]
-	}
-	for rest := dst[start:]; len(rest) > 0; {
-		rest = rest[subtle.XORBytes(rest, rest, stream[:]):]
+	if key != nil {
+		mask(dst[start:], key, pos)
 	}
 	return dst
 }
 
+// mask masks p, which begins at pos of its frame's payload, in place.
+func mask(p []byte, key *[4]byte, pos int) {
+	var stream [4096]byte
+	for i := range stream[:min(len(p), len(stream))] {
+		stream[i] = key[(pos+i)%4]
+	}
+	for len(p) > 0 {
+		p = p[subtle.XORBytes(p, p, stream[:]):]
+	}
+}
+
 // parseFrame reads a frame that a correct endpoint may send: with the minimal
 // length, and masked by a client only. It takes no bytes if b does not hold all
-// of it.
+// of it. The payload is unmasked in b.
 func parseFrame(b []byte, fromClient bool) (f Frame, n int, err error) {
 	if len(b) < 2 {
 		return f, 0, nil
@@ -145,7 +152,10 @@ func parseFrame(b []byte, fromClient bool) (f Frame, n int, err error) {
 	if uint64(len(b)-n) < length {
 		return f, 0, nil
 	}
-	f.Payload = appendMasked(nil, b[n:n+int(length)], key, 0)
+	f.Payload = b[n : n+int(length)]
+	if key != nil {
+		mask(f.Payload, key, 0)
+	}
 	return f, n + int(length), nil
 }
 

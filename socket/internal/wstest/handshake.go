@@ -32,6 +32,8 @@ type Opening struct {
 	// application is told, -1 for none.
 	Status int
 	Want   []string // "Name: value" of the response; "Name:" must be absent
+
+	split int // after so many bytes a second write begins; 0: there is one
 }
 
 // sampleKey is a Sec-WebSocket-Key.
@@ -94,19 +96,19 @@ func (o Opening) response(key string) []byte {
 	return o.head("HTTP/1.1 101 Switching Protocols", fields)
 }
 
-// Open goes through the opening handshake. Early frames leave in the same write
+// open goes through the opening handshake. Early frames leave in the same write
 // as the peer's half. It reports whether the connection is open.
-func (p *Peer) Open(o Opening, early ...Frame) bool {
+func (p *Peer) open(o Opening, early ...Frame) bool {
 	p.t.Helper()
 	p.Send(early...)
 	frames := bytes.Clone(p.pending)
 	p.pending, p.ends = p.pending[:0], nil
 	if p.role == Server {
-		p.write(append(o.request(), frames...))
+		p.writeOpening(append(o.request(), frames...), o.split)
 		return p.checkResponse(o)
 	}
 	key := p.checkRequest()
-	p.write(append(o.response(key), frames...))
+	p.writeOpening(append(o.response(key), frames...), o.split)
 	if o.Status != 0 {
 		p.Want(Expect{End: true})
 		return false
@@ -115,6 +117,14 @@ func (p *Peer) Open(o Opening, early ...Frame) bool {
 		p.agree7692(clientOffer, o.Answer)
 	}
 	return true
+}
+
+func (p *Peer) writeOpening(b []byte, split int) {
+	p.opening = len(b)
+	if split > 0 {
+		p.write(b[:split])
+	}
+	p.write(b[split:])
 }
 
 // takeHead waits for the head of an HTTP message and takes it.

@@ -118,6 +118,10 @@ func (f *Frame) flag(word string) bool {
 		f.Size = 64
 	case "deflated":
 		f.Deflated = true
+	case "split":
+		n, err := strconv.Atoi(value)
+		f.Fragments = n
+		return err == nil && n > 0
 	case "len":
 		n, err := strconv.ParseUint(value, 10, 64)
 		f.Announce = int64(n)

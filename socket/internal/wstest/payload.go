@@ -2,10 +2,12 @@ package wstest
 
 import (
 	"bytes"
+	"compress/flate"
 	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // payload evaluates the terms of a payload.
@@ -29,6 +31,9 @@ func term(t string) ([]byte, error) {
 		s, err := strconv.Unquote(t)
 		return []byte(s), err
 	}
+	if i := strings.IndexAny(t, "*:"); i >= 0 && t[i] == ':' {
+		return generate(t[:i], t[i+1:])
+	}
 	if count, of, ok := strings.Cut(t, "*"); ok {
 		n, err := strconv.Atoi(count)
 		if err != nil {
@@ -36,9 +41,6 @@ func term(t string) ([]byte, error) {
 		}
 		p, err := term(of)
 		return bytes.Repeat(p, n), err
-	}
-	if name, of, ok := strings.Cut(t, ":"); ok {
-		return generate(name, of)
 	}
 	p, err := hex.DecodeString(t)
 	if err != nil {
@@ -55,6 +57,16 @@ func generate(name, of string) ([]byte, error) {
 			return nil, err
 		}
 		return NewCompressor(1, 15, false).Message(p), nil
+	case "final":
+		p, err := term(of)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		w, _ := flate.NewWriter(&b, 9) // the level is valid
+		_, _ = w.Write(p)              // a buffer takes everything
+		_ = w.Close()
+		return b.Bytes(), nil
 	case "short":
 		count, rest, _ := strings.Cut(of, ":")
 		n, err := strconv.Atoi(count)
@@ -86,25 +98,48 @@ func generate(name, of string) ([]byte, error) {
 // buffer sizes, so that a byte that gets lost or moved is seen.
 const period = 4093
 
-// ASCII returns a text of n bytes, each a character.
-func ASCII(n int) []byte { return repeat(n, func(r byte) byte { return ' ' + r%95 }) }
+// Shared by all cases: what a generator makes is always the beginning of the same
+// text. The cases hold 16 MiB of it several times over, and none changes it.
+var (
+	asciiText = pattern{of: func(random byte) byte { return ' ' + random%95 }}
+	anyBytes  = pattern{of: func(random byte) byte { return random }}
+)
 
-// Bytes returns n bytes of all values.
-func Bytes(n int) []byte { return repeat(n, func(r byte) byte { return r }) }
+// ASCII returns a text of n bytes, each a character. It must not be changed.
+func ASCII(n int) []byte { return asciiText.get(n) }
 
-func repeat(n int, b func(random byte) byte) []byte {
-	p := make([]byte, n)
+// Bytes returns n bytes of all values. They must not be changed.
+func Bytes(n int) []byte { return anyBytes.get(n) }
+
+type pattern struct {
+	of func(random byte) byte
+
+	mu sync.Mutex // guards b
+	b  []byte
+}
+
+func (p *pattern) get(n int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.b) < n {
+		p.b = p.repeat(n)
+	}
+	return p.b[:n:n]
+}
+
+func (p *pattern) repeat(n int) []byte {
+	b := make([]byte, n)
 	r := uint32(2463534242)
-	for i := range p[:min(n, period)] {
+	for i := range b[:min(n, period)] {
 		r ^= r << 13
 		r ^= r >> 17
 		r ^= r << 5
-		p[i] = b(byte(r))
+		b[i] = p.of(byte(r))
 	}
 	for have := period; have < n; have *= 2 {
-		copy(p[have:], p[:have])
+		copy(b[have:], b[:have])
 	}
-	return p
+	return b
 }
 
 // UTF8 returns a text of n bytes with characters of one to four bytes.

@@ -51,10 +51,11 @@ type Peer struct {
 	in     *Decompressor
 	out    *Compressor
 
-	began  time.Time
-	waited time.Duration
-	told   *Verdict // nil: it was never said
-	ended  bool     // the endpoint has ended its half, as it should
+	opening int // bytes of the peer's half of the handshake
+	began   time.Time
+	waited  time.Duration
+	told    *Verdict // nil: it was never said
+	ended   bool     // the endpoint has ended its half, as it should
 
 	mu  sync.Mutex // guards the fields below
 	got []byte     // received and not looked at
@@ -77,8 +78,13 @@ func newPeer(t *testing.T, role Role, cut Cut, ep Endpoint, nc *memnet.Conn) *Pe
 	return p
 }
 
+// Shared by all cases: there are thousands, and each reads little.
+var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 func (p *Peer) read() {
-	b := make([]byte, 64<<10)
+	buf := readBuffers.Get().(*[64 << 10]byte)
+	defer readBuffers.Put(buf)
+	b := buf[:]
 	for {
 		n, err := p.nc.Read(b)
 		p.mu.Lock()
@@ -104,7 +110,12 @@ func (p *Peer) Agreed() *Agreement { return p.agreed }
 // Send adds frames to what leaves with the next write.
 func (p *Peer) Send(frames ...Frame) {
 	for _, f := range frames {
+		if f.Fragments > 0 && len(f.Payload) > f.Fragments {
+			p.sendFragments(f)
+			continue
+		}
 		key := p.newKey(f.Mask)
+		p.pending = slices.Grow(p.pending, len(f.Payload)+14)
 		if f.Announce != 0 {
 			p.long = &long{key, len(f.Payload)}
 		}
@@ -126,15 +137,15 @@ func (p *Peer) SendMessage(opcode byte, message []byte, size int) {
 	if p.out == nil {
 		p.t.Fatal("permessage-deflate was not agreed on")
 	}
-	p.sendFragments(Frame{Opcode: opcode, RSV: 4, Payload: p.out.Message(message)}, size)
+	p.Send(Frame{Opcode: opcode, RSV: 4, Payload: p.out.Message(message), Fragments: size})
 }
 
-func (p *Peer) sendFragments(f Frame, size int) {
-	rest := f.Payload
-	for size > 0 && len(rest) > size {
-		f.More, f.Payload = true, rest[:size]
+func (p *Peer) sendFragments(f Frame) {
+	size, rest := f.Fragments, f.Payload
+	f.Fragments, f.More = 0, true
+	for ; len(rest) > size; rest = rest[size:] {
+		f.Payload = rest[:size]
 		p.Send(f)
-		rest = rest[size:]
 		f.Opcode, f.RSV = Continuation, 0
 	}
 	f.More, f.Payload = false, rest
@@ -156,7 +167,7 @@ func (p *Peer) newKey(m Mask) *[4]byte {
 }
 
 // writeTimeout ends a test whose endpoint reads nothing, in virtual time.
-const writeTimeout = 10 * time.Minute
+const writeTimeout = 1000 * time.Hour
 
 // Flush writes what Send has collected, and returns when the endpoint has done
 // all that it can do about it.
@@ -212,6 +223,7 @@ func (e Expect) String() string {
 // only if that is listed.
 func (p *Peer) Want(list ...Expect) {
 	p.t.Helper()
+	p.expect(list)
 	p.Flush()
 	got, ended := p.received()
 	var want []Expect
@@ -231,6 +243,17 @@ func (p *Peer) Want(list ...Expect) {
 	if ended != p.ended {
 		p.t.Fatalf("the endpoint has ended its half: %t, want %t", ended, p.ended)
 	}
+}
+
+// expect makes room for what the list says will come.
+func (p *Peer) expect(list []Expect) {
+	n := 0
+	for _, e := range list {
+		n += len(e.Frame.Payload) + 14
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.got = slices.Grow(p.got, n)
 }
 
 // received returns the frames that came since the last call, and whether the
