@@ -15,7 +15,7 @@ if (!base || !shots) {
 }
 mkdirSync(shots, { recursive: true });
 
-const TIMEOUT = 10_000;
+const TIMEOUT = 30_000;
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
