@@ -102,7 +102,13 @@ func (l *load) run(d time.Duration) int64 {
 	}
 	time.Sleep(d)
 	l.stopping.Store(true)
+	// A server that loses a message must not hold up the table for ever.
+	stuck := time.AfterFunc(10*time.Second, func() {
+		fmt.Fprintln(os.Stderr, "peers: messages are missing after 10 s")
+		os.Exit(1)
+	})
 	l.idle.Wait()
+	stuck.Stop()
 	return l.received.Load() - before
 }
 

@@ -85,6 +85,7 @@ func (p *process) ask(question string) (int64, error) {
 type pair struct {
 	server, load *process
 	costs        []float64 // microseconds of CPU per message, of each round
+	failed       error     // why it measures no more
 }
 
 func startPair(name string, w workload) (*pair, error) {
@@ -114,22 +115,22 @@ func (p *pair) stop() {
 	p.server.stop()
 }
 
-// round measures once.
-func (p *pair) round(d time.Duration) error {
-	before, err := p.server.ask("cpu")
-	if err != nil {
-		return err
+// round measures once, unless an earlier round has failed.
+func (p *pair) round(d time.Duration) {
+	if p.failed != nil {
+		return
 	}
-	n, err := p.load.ask(fmt.Sprintf("run %v", d.Seconds()))
-	if err != nil {
-		return err
+	var before, n, after int64
+	if before, p.failed = p.server.ask("cpu"); p.failed != nil {
+		return
 	}
-	after, err := p.server.ask("cpu")
-	if err != nil {
-		return err
+	if n, p.failed = p.load.ask(fmt.Sprintf("run %v", d.Seconds())); p.failed != nil {
+		return
+	}
+	if after, p.failed = p.server.ask("cpu"); p.failed != nil {
+		return
 	}
 	p.costs = append(p.costs, float64(after-before)/float64(max(n, 1)))
-	return nil
 }
 
 // measure prints one row. All servers are up at once and take turns.
@@ -146,24 +147,25 @@ func (t *table) measure(w workload, rounds int, length time.Duration) error {
 			return err
 		}
 		pairs[name] = p
-		if err := p.round(length / 4); err != nil { // warm up
-			return err
-		}
+		p.round(length / 4) // warm up
 		p.costs = nil
 	}
 	for range rounds {
 		for _, name := range t.names {
-			if err := pairs[name].round(length); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
+			pairs[name].round(length)
 		}
 	}
 	base := 0.0
-	if p := pairs[t.base]; p != nil {
+	if p := pairs[t.base]; p != nil && p.failed == nil {
 		base = median(p.costs)
 	}
 	cells := make([]string, len(t.names))
 	for i, name := range t.names {
+		if pairs[name].failed != nil {
+			fmt.Fprintf(os.Stderr, "peers: %s: %s: %v\n", w.name, name, pairs[name].failed)
+			cells[i] = "failed"
+			continue
+		}
 		m := median(pairs[name].costs)
 		cells[i] = fmt.Sprintf("%.2fx (%.2f µs ±%.0f %%)", base/m, m, spread(pairs[name].costs))
 	}
