@@ -49,7 +49,8 @@ func (h *messageHandler) OnClose(c *transport.Conn, _ error) { h.members.remove(
 type eventServer struct{}
 
 func (eventServer) serve(l net.Listener, mode string) error {
-	s := socket.NewServer(socket.WithMaxConcurrency(0), socket.WithMaxMessageSize(1<<20), socket.WithLogger(nil))
+	// The load does not answer pings.
+	s := socket.NewServer(socket.WithMaxConcurrency(0), socket.WithMaxMessageSize(1<<20), socket.WithLogger(nil), socket.WithPingInterval(-1))
 	if mode == "broadcast" {
 		s.HandleFunc(socket.EventConnect, func(c socket.Socket, _ interface{}) { c.Join("room") })
 		socket.Handle(s, "m", func(_ socket.Socket, text string) { s.BroadcastToRoom("room", "m", text) })
