@@ -67,8 +67,9 @@ type Limits struct {
 	MaxQueueBytes    int
 	MaxQueueMessages int
 
-	// BufferSize is how much the first read of a burst takes, in bytes; later
-	// ones take more. Default: 4 KiB. A waiting connection has no buffer.
+	// BufferSize is how much the first read of a burst takes, in bytes, up to
+	// 64 KiB; later ones take more. Default: 4 KiB. A waiting connection has no
+	// buffer.
 	BufferSize int
 
 	// ReadTimeout is how long the peer may be silent while the connection is
@@ -110,7 +111,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 			EmptyFragments: l.MaxEmptyFragments,
 			InflateRatio:   l.MaxInflateRatio,
 		},
-		bufferSize:     max(orDefault(l.BufferSize, defaultBufferSize), minRead),
+		bufferSize:     min(max(orDefault(l.BufferSize, defaultBufferSize), minRead), maxBuffer),
 		queueBytes:     orUnlimited(orDefault(l.MaxQueueBytes, defaultQueueBytes)),
 		queueMessages:  orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)),
 		readTimeout:    max(l.ReadTimeout, 0),

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"net"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 type Conn struct {
 	nc          net.Conn
 	raw         syscall.RawConn // of nc, when its descriptor can be tried without blocking
+	under       syscall.RawConn // of what is under nc, when nc is a TLS connection over such a one
 	cfg         *config
 	subprotocol string
 	deflater    *deflater // nil unless permessage-deflate was agreed
@@ -55,6 +57,9 @@ type config struct {
 func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.DeflateParams, early []byte) *Conn {
 	c := &Conn{nc: nc, cfg: cfg, subprotocol: subprotocol}
 	c.raw = rawConn(nc)
+	if tc, ok := nc.(*tls.Conn); ok {
+		c.under = rawConn(tc.NetConn())
+	}
 	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits}
 	if params != nil {
 		c.deflater, dc.Inflate = newCodec(cfg.role, *params)

@@ -61,3 +61,11 @@ func (c *Conn) HeldByQueue() (n int) {
 
 // Answered lets f see the header of the answer that opens the connection.
 func (o *DialOptions) Answered(f func(header map[string][]string)) { o.answered = f }
+
+// Waiting reports whether nothing is being written and nothing waits to be. Then
+// a peer that has all answers may take the connection for idle.
+func (c *Conn) Waiting() bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return !c.out.writing && !c.out.corked && c.out.queue == nil && c.out.pong == nil && c.out.deferred == nil
+}

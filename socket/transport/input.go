@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -23,6 +22,7 @@ type input struct {
 	buf  *buffer // what rest lies in; nil while the connection waits
 	rest []byte  // received and not decoded
 	size int     // of the next buffer, bytes
+	try  intake
 
 	waited  time.Duration // for the rest of the message that has begun
 	charged int64         // of dec's memory, to the budget
@@ -169,7 +169,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	var err error
 	switch {
 	case c.raw != nil:
-		in.buf, n, err = c.fillRaw(in.bufferSize(c.cfg))
+		n, err = c.fillRaw()
 	default:
 		n, err = c.fillConn()
 	}
@@ -189,7 +189,7 @@ func (c *Conn) fill(ctx context.Context) error {
 // fillConn is fill for connections whose descriptor cannot be read directly.
 func (c *Conn) fillConn() (int, error) {
 	in := &c.in
-	if tc, ok := c.nc.(*tls.Conn); ok && rawConn(tc.NetConn()) != nil {
+	if c.under != nil {
 		// A whole record may already be inside the TLS layer, where no
 		// descriptor tells of it. A read that may not wait brings it out.
 		if err := c.deadline(aLongTimeAgo); err != nil {
@@ -197,7 +197,7 @@ func (c *Conn) fillConn() (int, error) {
 		}
 		in.armed = true
 		in.buf = getBuffer(in.bufferSize(c.cfg))
-		n, err := tc.Read(in.buf.b)
+		n, err := c.nc.Read(in.buf.b)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
@@ -205,7 +205,7 @@ func (c *Conn) fillConn() (int, error) {
 		if err := c.armRead(); err != nil {
 			return 0, err
 		}
-		if err := c.waitRecord(tc.NetConn()); err != nil {
+		if err := c.waitRecord(); err != nil {
 			return 0, err
 		}
 	}

@@ -2,8 +2,6 @@
 
 package transport
 
-import "net"
-
 // canTry says that this system has no reads and writes that package net lets us
 // try without blocking; a goroutine does every write.
 const canTry = false
@@ -12,6 +10,8 @@ type attempt struct{}
 
 func (c *Conn) writeSome(*batch) (left bool, err error) { return true, nil }
 
-func (c *Conn) fillRaw(size int) (*buffer, int, error) { panic("BUG: no raw connection here") }
+type intake struct{}
 
-func (c *Conn) waitRecord(net.Conn) error { return nil }
+func (c *Conn) fillRaw() (int, error) { panic("BUG: no raw connection here") }
+
+func (c *Conn) waitRecord() error { panic("BUG: no raw connection here") }

@@ -74,62 +74,72 @@ func (c *Conn) writeSome(q *batch) (left bool, err error) {
 	return false, nil
 }
 
-// readable calls read when the descriptor may have something, again and again
-// until it does not answer EAGAIN. The wait is the runtime's, and holds nothing
-// but the caller's stack.
-func (c *Conn) readable(raw syscall.RawConn, read func(fd uintptr) (int, error)) (int, error) {
-	var n int
-	var failed error
-	err := raw.Read(func(fd uintptr) bool {
-		n, failed = read(fd)
-		return failed != syscall.EAGAIN
-	})
+// intake is a read that waits until there is something to read. As in attempt,
+// the closure is made once per connection. It holds nothing while it waits.
+type intake struct {
+	fn  func(fd uintptr) bool
+	n   int
+	err error
+}
+
+// wait calls the intake's function when the descriptor may have something, again
+// and again until that does not answer EAGAIN. The wait is the runtime's.
+func (c *Conn) wait(raw syscall.RawConn) (int, error) {
+	t := &c.in.try
+	err := raw.Read(t.fn)
 	switch {
 	case err != nil:
 		return 0, err
-	case failed != nil:
-		return 0, c.opError("read", failed)
-	case n <= 0:
+	case t.err != nil:
+		return 0, c.opError("read", t.err)
+	case t.n <= 0:
 		return 0, io.EOF
 	}
-	return n, nil
+	return t.n, nil
 }
 
 // fillRaw reads what the kernel has into a buffer that it borrows only once
 // there is something to read.
-func (c *Conn) fillRaw(size int) (*buffer, int, error) {
-	var buf *buffer
-	n, err := c.readable(c.raw, func(fd uintptr) (int, error) {
-		buf = getBuffer(size)
-		n, err := ignoreEINTR(syscall.Read, fd, buf.b)
-		if n <= 0 || err != nil {
-			putBuffer(buf)
-			buf = nil
-		}
-		return n, err
-	})
-	return buf, n, err
+func (c *Conn) fillRaw() (int, error) {
+	if c.in.try.fn == nil {
+		c.in.try.fn = c.tryRead
+	}
+	return c.wait(c.raw)
+}
+
+func (c *Conn) tryRead(fd uintptr) bool {
+	in := &c.in
+	t := &in.try
+	in.buf = getBuffer(in.bufferSize(c.cfg))
+	t.n, t.err = ignoreEINTR(syscall.Read, fd, in.buf.b)
+	if t.n <= 0 || t.err != nil {
+		putBuffer(in.buf)
+		in.buf = nil
+	}
+	return t.err != syscall.EAGAIN
 }
 
 // waitRecord waits until the connection under a TLS connection has bytes, and
 // leaves them there.
-func (c *Conn) waitRecord(under net.Conn) error {
-	raw := rawConn(under)
-	if raw == nil {
-		return nil
+func (c *Conn) waitRecord() error {
+	if c.in.try.fn == nil {
+		c.in.try.fn = c.tryPeek
 	}
-	var peek [1]byte
-	_, err := c.readable(raw, func(fd uintptr) (int, error) {
-		n, _, err := syscall.Recvfrom(int(fd), peek[:], syscall.MSG_PEEK)
-		if err == syscall.EINTR {
-			return 1, nil // let the read itself try again
-		}
-		return n, err
-	})
+	_, err := c.wait(c.under)
 	if err == io.EOF {
 		return nil // the TLS layer tells a clean end from a cut one
 	}
 	return err
+}
+
+func (c *Conn) tryPeek(fd uintptr) bool {
+	t := &c.in.try
+	var peek [1]byte
+	t.n, _, t.err = syscall.Recvfrom(int(fd), peek[:], syscall.MSG_PEEK)
+	if t.err == syscall.EINTR {
+		t.n, t.err = 1, nil // let the read itself try again
+	}
+	return t.err != syscall.EAGAIN
 }
 
 func ignoreEINTR(call func(int, []byte) (int, error), fd uintptr, b []byte) (int, error) {

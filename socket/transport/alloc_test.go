@@ -1,0 +1,131 @@
+package transport_test
+
+import (
+	"bytes"
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// echoRounds returns a function that sends a message to an echoing connection
+// over TCP and waits for the answer, without allocating anything itself.
+func echoRounds(t testing.TB, pair func(t testing.TB) (server, client net.Conn), size int) (round func()) {
+	a, b := pair(t)
+	c := transport.NewTestConn(a, wsproto.RoleServer, transport.Limits{}, nil, nil)
+	ended := make(chan struct{})
+	go c.Serve(echoUntil{ended})
+	t.Cleanup(func() {
+		_ = c.CloseNow()
+		<-ended
+	})
+	h := wsproto.Header{Fin: true, Opcode: wsproto.OpText, Masked: true, Key: [4]byte{1, 2, 3, 4}}
+	message := bytes.Repeat([]byte("x"), size)
+	out := wsproto.AppendFrame(nil, h, message)
+	h.Masked = false
+	want := wsproto.AppendFrame(nil, h, message)
+	in := make([]byte, len(want))
+	return func() {
+		if _, err := b.Write(out); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n < len(in); {
+			m, err := b.Read(in[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += m
+		}
+		if !bytes.Equal(in, want) {
+			t.Fatal("not an echo")
+		}
+	}
+}
+
+// echoUntil echoes until the end of the connection.
+type echoUntil struct{ ended chan struct{} }
+
+func (echoUntil) OnMessage(c *transport.Conn, typ transport.MessageType, p []byte) {
+	_ = c.Queue(typ, p) // the test looks at what arrives
+}
+
+func (h echoUntil) OnClose(*transport.Conn, error) { close(h.ended) }
+
+func loopback(t testing.TB) (server, client net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if server, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = client.Close(), server.Close() })
+	return server, client
+}
+
+// What allocates nothing in steady state: waiting for a message, decoding it,
+// the handler, queueing the answer and writing it.
+func TestEchoAllocatesNothing(t *testing.T) {
+	if raceEnabled || !canTry {
+		t.Skip("the race detector allocates, and so do systems without raw connections")
+	}
+	for _, size := range []int{0, 100, 1000, 3000} {
+		round := echoRounds(t, loopback, size)
+		for range 100 {
+			round()
+		}
+		if n := testing.AllocsPerRun(500, round); n != 0 {
+			t.Errorf("an echo of %d bytes makes %v allocations, want none", size, n)
+		}
+	}
+}
+
+func TestBroadcastAllocatesNothingPerConnection(t *testing.T) {
+	if raceEnabled || !canTry {
+		t.Skip("the race detector allocates, and so do systems without raw connections")
+	}
+	for _, compressed := range []bool{false, true} {
+		var params *wsproto.DeflateParams
+		if compressed {
+			params = &wsproto.DeflateParams{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: 15, ClientBits: 15}
+		}
+		const n = 50
+		var conns []*transport.Conn
+		for range n {
+			a, b := loopback(t)
+			conns = append(conns, transport.NewTestConn(a, wsproto.RoleServer, transport.Limits{}, params, nil))
+			go func() {
+				buf := make([]byte, 64<<10)
+				for {
+					if _, err := b.Read(buf); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		m := transport.NewPreparedMessage(transport.MessageText, bytes.Repeat([]byte("compressible "), 100))
+		broadcast := func() {
+			for _, c := range conns {
+				if err := c.QueuePrepared(m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runtime.Gosched()
+		}
+		for range 20 {
+			broadcast()
+		}
+		if allocs := testing.AllocsPerRun(50, broadcast); allocs > 1 { // a pool may be emptied meanwhile
+			t.Errorf("compressed %t: a message to %d connections makes %v allocations, want none", compressed, n, allocs)
+		}
+		for _, c := range conns {
+			_ = c.CloseNow()
+		}
+	}
+}
