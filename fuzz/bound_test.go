@@ -3,6 +3,8 @@ package fuzz
 import (
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"os"
 	"runtime"
 	"runtime/metrics"
@@ -13,6 +15,7 @@ import (
 
 // TestMain fails the run when a goroutine outlives the tests.
 func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // net/http tells there of the nonsense that it gets
 	before := runtime.NumGoroutine()
 	code := m.Run()
 	if flag.Lookup("test.fuzz").Value.String() != "" {

@@ -16,12 +16,14 @@ type wire struct {
 	mu    sync.Mutex // guards everything
 	moved sync.Cond
 	cut   bool // the connection was reset
+	stall bool // nothing arrives, and nobody learns of it
 	flows [2]flow
 }
 
 // flow is one direction.
 type flow struct {
 	buf     []byte
+	left    int  // bytes until the connection is reset, 0: it is not
 	fin     bool // the writer sends no more
 	gone    bool // the reader takes no more
 	readBy  deadline
@@ -61,6 +63,7 @@ func (e *end) Read(p []byte) (int, error) {
 			return 0, os.ErrDeadlineExceeded
 		case len(p) == 0:
 			return 0, nil
+		case e.w.stall && !e.w.cut:
 		case len(e.in.buf) > 0:
 			n := copy(p, e.in.buf)
 			e.in.buf = e.in.buf[n:]
@@ -93,12 +96,20 @@ func (e *end) Write(p []byte) (n int, err error) {
 		}
 		if room := wireBuffer - len(e.out.buf); room > 0 {
 			m := min(room, len(p)-n)
+			if e.out.left > 0 {
+				m = min(m, e.out.left)
+			}
 			e.out.buf = append(e.out.buf, p[n:n+m]...)
 			n += m
+			if e.out.left > 0 {
+				e.out.left -= m
+				e.w.cut = e.out.left == 0
+			}
 			e.w.moved.Broadcast()
 			if n == len(p) {
 				return n, nil
 			}
+			continue
 		}
 		e.w.moved.Wait()
 	}
@@ -134,6 +145,32 @@ func (e *end) Cut() {
 	defer e.w.mu.Unlock()
 	e.w.cut = true
 	e.in.buf, e.out.buf = nil, nil
+	e.w.moved.Broadcast()
+}
+
+// CutAfter resets the connection when a direction has carried n more bytes, which
+// arrive. It is that from this end, or else that to it.
+func (e *end) CutAfter(n int, outgoing bool) {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	if outgoing {
+		e.out.left = n
+	} else {
+		e.in.left = n
+	}
+}
+
+// Stall keeps everything from arriving until Resume.
+func (e *end) Stall() {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	e.w.stall = true
+}
+
+func (e *end) Resume() {
+	e.w.mu.Lock()
+	defer e.w.mu.Unlock()
+	e.w.stall = false
 	e.w.moved.Broadcast()
 }
 
