@@ -59,8 +59,15 @@ func (s *spares[T]) take(make func() T) T {
 	return v
 }
 
-// Message returns the payload of a message.
+// Message returns the payload of a message. It must not be changed.
 func (c *Compressor) Message(p []byte) []byte {
+	if c.takeover {
+		return c.message(p)
+	}
+	return compressed.get(codecKey{c.level, c.window, string(p)}, func() []byte { return c.message(p) })
+}
+
+func (c *Compressor) message(p []byte) []byte {
 	c.out.Reset()
 	if c.w == nil {
 		c.w = flateWriters[c.level+2].take(func() *flate.Writer {
@@ -108,12 +115,29 @@ type Decompressor struct {
 // Message inflates the payload of a message. It fails if the payload is wrong,
 // or refers back to where it must not.
 func (d *Decompressor) Message(payload []byte) ([]byte, error) {
+	if d.Takeover {
+		p, err := d.message(payload)
+		d.history = append(d.history, p...)
+		d.history = d.history[max(0, len(d.history)-d.Window):]
+		return p, err
+	}
+	var err error
+	p := inflated.get(codecKey{0, d.Window, string(payload)}, func() (p []byte) {
+		if p, err = d.message(payload); err != nil {
+			return nil
+		}
+		return p
+	})
+	return p, err
+}
+
+func (d *Decompressor) message(payload []byte) ([]byte, error) {
 	if d.Window < 1<<15 {
 		p, distance, err := Inflate(payload, d.history)
 		if err == nil && distance > d.Window {
 			err = fmt.Errorf("wstest: a reference goes back %d bytes, %d were agreed on", distance, d.Window)
 		}
-		return d.keep(p), err
+		return p, err
 	}
 	src := io.MultiReader(bytes.NewReader(payload), bytes.NewReader([]byte(tail+"\x01\x00\x00\xff\xff")))
 	r := flateReaders.take(func() io.ReadCloser { return flate.NewReader(src) })
@@ -121,14 +145,37 @@ func (d *Decompressor) Message(payload []byte) ([]byte, error) {
 	if err := r.(flate.Resetter).Reset(src, d.history); err != nil {
 		return nil, err
 	}
-	p, err := io.ReadAll(r)
-	return d.keep(p), err
+	return io.ReadAll(r)
 }
 
-func (d *Decompressor) keep(p []byte) []byte {
-	if d.Takeover {
-		d.history = append(d.history, p...)
-		d.history = d.history[max(0, len(d.history)-d.Window):]
+// Shared by all cases, which send the same messages again and again: what has
+// been compressed and inflated before. Under -race that is the slowest part.
+var compressed, inflated memo
+
+type memo struct {
+	mu   sync.Mutex // guards done
+	done map[codecKey][]byte
+}
+
+type codecKey struct {
+	level, window int
+	data          string
+}
+
+// get returns what make makes of the key, or has made of it. It does not keep nil,
+// which is what a make that fails returns.
+func (m *memo) get(key codecKey, make func() []byte) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p, ok := m.done[key]; ok {
+		return p
+	}
+	p := make()
+	if p != nil {
+		if m.done == nil {
+			m.done = map[codecKey][]byte{}
+		}
+		m.done[key] = p
 	}
 	return p
 }
