@@ -66,7 +66,7 @@ func (s *Server) BroadcastParallel(event Event, data interface{}) error {
 	const chunk = 64
 	workers := min(runtime.GOMAXPROCS(0), (len(a.conns)+chunk-1)/chunk)
 	if workers <= 1 {
-		sendAll(m, a.conns)
+		s.sendAll(m, a.conns)
 		return nil
 	}
 	var next atomic.Int64
@@ -77,7 +77,7 @@ func (s *Server) BroadcastParallel(event Event, data interface{}) error {
 			if start >= len(a.conns) {
 				return
 			}
-			sendAll(m, a.conns[start:min(end, len(a.conns))])
+			s.sendAll(m, a.conns[start:min(end, len(a.conns))])
 		}
 	}
 	var wg sync.WaitGroup
@@ -97,7 +97,7 @@ func (s *Server) broadcast(event Event, data interface{}, gather func(*audience)
 	a := audiences.Get().(*audience)
 	defer a.free()
 	gather(a)
-	sendAll(m, a.conns)
+	s.sendAll(m, a.conns)
 	return nil
 }
 
@@ -106,18 +106,23 @@ func (s *Server) broadcast(event Event, data interface{}, gather func(*audience)
 const burstGrace = 100 * time.Millisecond
 
 // sendAll queues m for every one of conns. A client whose queue is full is closed
-// as a slow consumer, with one exception: where the queue has gone from half to
-// full within burstGrace it is we who are fast. Such clients get that time, all
-// together, to read half of what waits for them: as fast as that they can take
-// any burst, and slower ones do not hold up the others for more than once.
-func sendAll(m *transport.PreparedMessage, conns []*conn) {
+// as a slow consumer, with two exceptions. Where the queue has gone from half to
+// full within burstGrace it is we who are fast; and once in a second it may be the
+// whole machine that was slow. Such clients get burstGrace, all together, to read
+// half of what waits for them: as fast as that they can take any burst, and slower
+// ones do not hold up the others for more than once.
+func (s *Server) sendAll(m *transport.PreparedMessage, conns []*conn) {
 	var behind []*conn
 	for _, c := range conns {
 		switch c.sendShared(m) {
 		case refusedInBurst:
 			behind = append(behind, c)
 		case refused:
-			c.tooSlow()
+			if s.patience.allow(time.Now()) {
+				behind = append(behind, c)
+			} else {
+				c.tooSlow()
+			}
 		}
 	}
 	if len(behind) == 0 {
@@ -133,6 +138,26 @@ func sendAll(m *transport.PreparedMessage, conns []*conn) {
 			c.tooSlow()
 		}
 	}
+}
+
+// patience is the time that broadcasts wait for clients that were slow already.
+type patience struct {
+	mu   sync.Mutex // guards last
+	last time.Time  // when they began to wait
+}
+
+// allow reports whether there is time for a client: burstGrace in each second.
+func (p *patience) allow(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch since := now.Sub(p.last); {
+	case since < burstGrace:
+		return true // the others wait too
+	case since < time.Second:
+		return false
+	}
+	p.last = now
+	return true
 }
 
 // unique returns conns without repetitions, in place, in the order of the first

@@ -261,8 +261,8 @@ func (c *Client) reconnect(run *clientRun) bool {
 }
 
 // Close ends the connection and all attempts to make it again. What is batched
-// is sent first, and the transport's Close is waited for, which for the transports
-// of this module takes 5 s at most. The disconnect handlers have run when it
+// is sent first, within 5 s, and the transport's Close is waited for, which for
+// the transports of this module takes 5 s at most. The disconnect handlers have run when it
 // returns, unless a handler is running, for example the one that calls it: then
 // they follow. The error, a *[ConnectionError], tells of messages that could not
 // be sent; the client is closed all the same. Calls on a client that is not
@@ -284,7 +284,7 @@ func (c *Client) Close() error {
 	}
 	var err error
 	if was == connected {
-		err = c.flush()
+		err = c.flushLast()
 		run.cancel()
 		err = errors.Join(err, c.transport.Close())
 	}

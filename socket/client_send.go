@@ -114,6 +114,30 @@ func (c *Client) flush() error {
 	return c.sendAll(batch)
 }
 
+// flushTime is how long Close waits at most for a batch to be sent.
+const flushTime = 5 * time.Second
+
+// flushLast is flush for Close, which must not wait for ever: what a transport is
+// stuck in is ended by closing it.
+func (c *Client) flushLast() error {
+	c.mu.Lock()
+	n := c.batch.Len()
+	c.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	flushed := make(chan error, 1)
+	go func() { flushed <- c.flush() }() // ends with the transport at the latest
+	timeout := time.NewTimer(flushTime)
+	defer timeout.Stop()
+	select {
+	case err := <-flushed:
+		return err
+	case <-timeout.C:
+		return &ConnectionError{Op: "send", Err: ErrTimeout}
+	}
+}
+
 // sendAll sends messages in one write where the transport can do that. The caller
 // holds the token.
 func (c *Client) sendAll(batch [][]byte) error {

@@ -27,8 +27,9 @@ type Server struct {
 	polling  *pollhttp.Engine
 	budget   *transport.Budget
 	polled   atomic.Int64 // bytes that wait for long-polling clients, counted now and then
-	full     limiter      // of the log lines about full servers
-	refused  limiter      // of the log lines about refused handshakes
+	patience patience
+	full     limiter // of the log lines about full servers
+	refused  limiter // of the log lines about refused handshakes
 
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
