@@ -95,7 +95,8 @@ func TestIdleWebSocketConnectionIsOneGoroutine(t *testing.T) {
 	if serving != n {
 		t.Errorf("%d goroutines serve %d connections", serving, n)
 	}
-	if more := runtime.NumGoroutine() - before; more != n+1 {
+	// Fewer, if some of an earlier test have ended meanwhile.
+	if more := runtime.NumGoroutine() - before; more > n+1 {
 		t.Errorf("%d goroutines more in the process for %d connections", more, n)
 	}
 	for _, nc := range conns {
