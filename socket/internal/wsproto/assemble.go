@@ -17,7 +17,7 @@ func (d *Decoder) beginData(h Header) error {
 		d.compressed = h.RSV != 0
 		d.text = UTF8{}
 		d.total, d.fragments, d.empty = 0, 0, 0
-		d.buf = d.buf[:0]
+		d.drop()
 	}
 	d.fragments++
 	if d.fragments > d.maxFragments && d.maxFragments != math.MaxInt32 {
@@ -70,10 +70,43 @@ func (d *Decoder) payload(b []byte, e *Event) (int, error) {
 		return n, nil
 	case len(d.buf) == 0 && d.last():
 		return n, d.finish(p, e)
+	case len(d.buf) == 0 && d.keeps(b, n):
+		d.buf, d.kept = b, true
+		return n, nil
 	}
 	d.grow(n, uint64(n)+d.remaining)
 	d.buf = append(d.buf, p...)
 	return n, d.assembled(e)
+}
+
+// keepShare bounds the memory that is kept for a message: to four times what has
+// come of it.
+const keepShare = 4
+
+// keeps reports whether to keep the memory of b, which n bytes of payload fill:
+// when the frame goes on behind its end, and what is free there is not too much.
+func (d *Decoder) keeps(b []byte, n int) bool {
+	return d.keep && n == len(b) && d.remaining > 0 &&
+		uint64(cap(b)-n) >= d.remaining && cap(b) <= keepShare*n
+}
+
+// drop forgets what buf holds. The memory stays for the next message if it is the
+// decoder's own.
+func (d *Decoder) drop() {
+	d.buf = d.buf[:0]
+	if d.kept || d.phase == phaseFailed {
+		d.buf, d.kept = nil, false
+	}
+}
+
+// Kept returns the memory of an input that ended within a message, as long as the
+// decoder uses it: until [Decoder.Release] between messages, at the latest. It is
+// nil if there is none, and ends where the input's memory ends.
+func (d *Decoder) Kept() []byte {
+	if !d.kept {
+		return nil
+	}
+	return d.buf[:cap(d.buf)]
 }
 
 // receive unmasks and checks the next bytes of the data frame in progress, in
@@ -162,7 +195,7 @@ func (d *Decoder) grow(n int, left uint64) {
 	}
 	buf := make([]byte, have, max(size, have+n))
 	copy(buf, d.buf)
-	d.buf = buf
+	d.buf, d.kept = buf, false
 }
 
 // Held returns how much memory the decoder holds beside itself, in bytes.
@@ -210,7 +243,8 @@ func (d *Decoder) Filled(n int) (e Event, err error) {
 // one, and a copy otherwise.
 func (d *Decoder) Take(e Event) []byte {
 	for _, b := range []*[]byte{&d.buf, &d.out} {
-		if aliases(e.Payload, *b) && cap(*b) <= 2*len(e.Payload) {
+		lent := b == &d.buf && d.kept
+		if aliases(e.Payload, *b) && cap(*b) <= 2*len(e.Payload) && !lent {
 			*b = nil
 			return e.Payload
 		}
@@ -237,22 +271,24 @@ func (d *Decoder) Lend(buf []byte) {
 }
 
 // Release hands back the buffers of the decoder, lent or its own, so that an
-// idle connection holds none. Either may be nil. Within a message it does
+// idle connection holds none, and forgets the memory of inputs. Either may be nil. Within a message it does
 // nothing. The payload of the last event stays what it is until the caller
 // gives its memory another use.
 func (d *Decoder) Release() (assembled, inflated []byte) {
 	if d.opcode != OpContinuation {
 		return nil, nil
 	}
-	assembled, inflated = d.buf, d.out
-	d.buf, d.out = nil, nil
+	if !d.kept {
+		assembled = d.buf
+	}
+	inflated = d.out
+	d.buf, d.out, d.kept = nil, nil, false
 	if d.got == 0 {
 		d.controls = nil
 	}
 	return assembled, inflated
 }
 
-// inflateError is err, which an Inflater returned, as the decoder's own.
 // ratioError is inflateError for a message that was cut off for its ratio.
 func ratioError(err error, most uint16) error {
 	err = inflateError(err)
@@ -263,6 +299,7 @@ func ratioError(err error, most uint16) error {
 	return err
 }
 
+// inflateError is err, which an Inflater returned, as the decoder's own.
 func inflateError(err error) error {
 	var limit *LimitError
 	var broken *ProtocolError

@@ -14,6 +14,11 @@ type DecoderConfig struct {
 	// still assembled and comes as one chunk. The pieces of a text are valid up
 	// to their end or the middle of their last character.
 	Streaming bool
+
+	// Keep lets the decoder keep the memory of its input: when the input ends
+	// within a frame, and its capacity has room for the rest, the message is
+	// assembled where it lies instead of being copied. [Decoder.Kept] tells.
+	Keep bool
 }
 
 // Decoder turns the bytes that a peer sends into events: whole messages, pings,
@@ -41,6 +46,8 @@ type Decoder struct {
 	opcode     Opcode
 	compressed bool
 	kind       Kind // of its events
+	keep       bool // policy again: the memory of inputs
+	kept       bool // buf is such memory
 	text       UTF8
 
 	// The frame in progress.
@@ -81,6 +88,7 @@ func (d *Decoder) Init(c DecoderConfig) {
 		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
 		maxEmpty:     limit16(c.Limits.EmptyFragments, defaultEmptyFragments),
 		maxRatio:     limit16(c.Limits.InflateRatio, defaultInflateRatio),
+		keep:         c.Keep,
 	}
 	d.SetStreaming(c.Streaming)
 	// RFC 6455 section 5.1: "a client MUST mask all frames that it sends", "A
@@ -110,12 +118,12 @@ func (d *Decoder) SetStreaming(on bool) {
 // it consumed. It consumes all of b unless there is an event or an error: no
 // event means n is len(b) and more bytes are needed. The caller calls again
 // with the rest of b until b is empty, and need not keep any of b after that,
-// except for an event's payload.
+// except for an event's payload and what [Decoder.Kept] tells.
 //
 // Decode changes b: it unmasks in place. The payload of a message that is one
 // frame and of which all is in b is a part of b; any other is in memory of the
-// decoder. That memory grows with the bytes that have come, never by what a
-// header announces.
+// decoder, which may be that of b where the configuration says Keep. Memory of
+// its own grows with the bytes that have come, never by what a header announces.
 //
 // However the input is cut into calls, the events and the error are the same,
 // but for the size of chunks in streaming mode. The error is a *[ProtocolError]
@@ -282,7 +290,8 @@ func (d *Decoder) unmask(p []byte) {
 func (d *Decoder) fail(err error) error {
 	d.phase = phaseFailed
 	d.err = err
-	d.controls, d.buf, d.out = nil, nil, nil
+	d.controls, d.out = nil, nil
+	d.drop()
 	return err
 }
 
