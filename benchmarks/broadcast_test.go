@@ -21,7 +21,7 @@ func BenchmarkRoomBroadcast(b *testing.B) {
 			for range members {
 				c := dial(b, url)
 				send(b, c, []byte(`{"event":"join","data":"room"}`))
-				go c.Serve(counter{&arrived}) // ends with the connection
+				c.Start(counter{&arrived}) // ends with the connection
 			}
 			for len(server.In("room")) < members {
 				time.Sleep(time.Millisecond)

@@ -63,7 +63,7 @@ func BenchmarkMessageEcho(b *testing.B) {
 			upgrader := transport.NewUpgrader(nil)
 			url := serve(b, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if c, err := upgrader.Accept(w, r, nil); err == nil {
-					go c.Serve(echo{}) // ends with the connection
+					c.Start(echo{}) // ends with the connection
 				}
 			}))
 			c := dial(b, url)

@@ -157,7 +157,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.logHandshake(err)
 		return
 	}
-	go ws.Serve(webSocketHandler{c}) // owned by ws: ends with the connection
+	ws.Start(webSocketHandler{c})
 }
 
 // newID returns an id that nobody can guess.

@@ -23,7 +23,7 @@ func (messageServer) serve(l net.Listener, mode string) error {
 		if h.broadcast {
 			h.members.add(c)
 		}
-		go c.Serve(h)
+		c.Start(h)
 	})
 }
 

@@ -38,7 +38,7 @@ func TestAcceptFuncComesBeforeTheAnswer(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					go c.Serve(echoAll{})
+					c.Start(echoAll{})
 				})
 				c, err := transport.Dial(t.Context(), "ws://server/", &transport.DialOptions{DialContext: l.DialContext})
 				if err != nil {

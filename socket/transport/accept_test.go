@@ -41,7 +41,7 @@ func serveEcho(t *testing.T, opts *transport.AcceptOptions) http.HandlerFunc {
 			t.Errorf("Accept() = %v", err)
 			return
 		}
-		go c.Serve(echoAll{})
+		c.Start(echoAll{})
 	}
 }
 
@@ -137,7 +137,7 @@ func TestAcceptAddsHeaders(t *testing.T) {
 							t.Errorf("Accept() = %v", err)
 						}
 						if err == nil {
-							go c.Serve(echoAll{})
+							c.Start(echoAll{})
 						}
 					})})
 					opts := &transport.DialOptions{}
@@ -173,7 +173,7 @@ func TestCompressionIsUsedWhereBothEndsWantIt(t *testing.T) {
 						return
 					}
 					accepted <- c
-					go c.Serve(echoAll{})
+					c.Start(echoAll{})
 				})})
 				c, err := dial(&transport.DialOptions{Compression: client})
 				must(t, err)

@@ -16,7 +16,7 @@ func echoRounds(t testing.TB, pair func(t testing.TB) (server, client net.Conn),
 	a, b := pair(t)
 	c := transport.NewTestConn(a, wsproto.RoleServer, transport.Limits{}, nil, nil)
 	ended := make(chan struct{})
-	go c.Serve(echoUntil{ended})
+	c.Start(echoUntil{ended})
 	t.Cleanup(func() {
 		_ = c.CloseNow()
 		<-ended

@@ -67,6 +67,15 @@ func (q *batch) room(n int) *item {
 	return &q.items[len(q.items)-1]
 }
 
+// keepRest appends a copy of a frame that is counted in q already, without its
+// first n bytes, which have left.
+func (q *batch) keepRest(n int, head, payload []byte) {
+	buf := getBuffer(len(head) + len(payload) - n)
+	b := append(buf.b[:0], head[min(n, len(head)):]...)
+	b = append(b, payload[max(n-len(head), 0):]...)
+	q.items = append(q.items, item{b: b, buf: buf})
+}
+
 // append moves all of more behind q and gives the empty list back.
 func (q *batch) append(more *batch) {
 	q.items = append(q.items, more.items...)

@@ -32,7 +32,7 @@ func BenchmarkEchoBurst(b *testing.B) {
 	a, peer := loopback(b)
 	c := transport.NewTestConn(a, wsproto.RoleServer, transport.Limits{}, nil, nil)
 	ended := make(chan struct{})
-	go c.Serve(echoUntil{ended})
+	c.Start(echoUntil{ended})
 	defer func() { <-ended }()
 	defer c.CloseNow()
 	var out []byte

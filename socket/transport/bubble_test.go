@@ -29,7 +29,7 @@ func TestConnectionsOfSeveralBubblesShareNoTimers(t *testing.T) {
 		l := memnet.Listen("server:80")
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c, err := transport.Accept(w, r, nil); err == nil {
-				go c.Serve(echoAll{})
+				c.Start(echoAll{})
 			}
 		})}
 		go server.Serve(l)

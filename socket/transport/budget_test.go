@@ -97,7 +97,7 @@ func TestBudgetIsGivenBack(t *testing.T) {
 	c := dialFor(t, url)
 	server := <-conns
 	ended := make(chan error, 1)
-	go server.Serve(endOnly{ended})
+	server.Start(endOnly{ended})
 	// A peer that does not read fills the kernel's buffers, and then the queue.
 	message := make([]byte, 64<<10)
 	for {
@@ -130,7 +130,7 @@ func TestControlFramesWithoutMeasureAreAbuse(t *testing.T) {
 		c := dialFor(t, url)
 		server := <-conns
 		ended := make(chan error, 1)
-		go server.Serve(endOnly{ended})
+		server.Start(endOnly{ended})
 		frame := wsproto.AppendFrame(nil, wsproto.Header{Fin: true, Opcode: op, Masked: true}, []byte("x"))
 		go func() {
 			for range 5000 {

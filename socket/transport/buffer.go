@@ -13,7 +13,9 @@ type buffer struct {
 const (
 	minBuffer  = 1 << 10
 	maxBuffer  = 64 << 10
-	numClasses = 4 // 1, 4, 16 and 64 KiB
+	classStep  = 4
+	numClasses = 4  // 1, 4, 16 and 64 KiB, and spare
+	spare      = 64 // for a frame whose payload is as long as a power of two
 )
 
 // Shared by all connections of the process: what one gives back another takes.
@@ -22,16 +24,22 @@ var bufferPools [numClasses]sync.Pool
 // getBuffer returns a buffer of at least n bytes whose content is undefined.
 func getBuffer(n int) *buffer {
 	size, class := minBuffer, int8(0)
-	for size < n && size < maxBuffer {
-		size, class = size*4, class+1
+	for size+spare < n && size < maxBuffer {
+		size, class = size*classStep, class+1
 	}
-	if n > size {
+	if n > size+spare {
 		return &buffer{b: make([]byte, n), class: -1}
 	}
 	if buf, ok := bufferPools[class].Get().(*buffer); ok {
 		return buf
 	}
-	return &buffer{b: make([]byte, size), class: class}
+	return &buffer{b: make([]byte, size+spare), class: class}
+}
+
+// holds reports whether b, which ends where the buffer it lies in ends, lies in
+// buf. Both may be nil.
+func (buf *buffer) holds(b []byte) bool {
+	return buf != nil && len(b) > 0 && &b[len(b)-1] == &buf.b[len(buf.b)-1]
 }
 
 // putBuffer gives buf back. Nobody may use it afterwards. nil is ignored.

@@ -113,7 +113,7 @@ func optionOf(limit string) string {
 // answered, a server closes the network connection and a client waits for that;
 // after CloseTimeout it is closed in any case.
 //
-// It waits for that, unless [Conn.Serve] drives the connection: then it returns
+// It waits for that, unless [Conn.Start] was called: then it returns
 // at once, and OnClose tells of the end. Messages that arrive after the call
 // are discarded. StatusNoStatusReceived as code sends a close frame without a
 // code. An error means that code or reason cannot be sent (an invalid code, or
@@ -398,6 +398,7 @@ func (c *Conn) shut() {
 	polite, err := s.written, s.err
 	s.mu.Unlock()
 
+	c.stopWatch()
 	nc := c.nc
 	if tc, ok := nc.(*tls.Conn); ok && !polite {
 		nc = tc.NetConn() // a TLS close may wait for a peer that does not read
@@ -412,9 +413,10 @@ func (c *Conn) shut() {
 	c.settleInput()
 
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
 	if s.done != nil {
 		close(s.done)
 	}
+	s.mu.Unlock()
+	c.wakeReader()
 }

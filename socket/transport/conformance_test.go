@@ -76,7 +76,7 @@ func TestConformanceOtherReads(t *testing.T) {
 	}{
 		{"server by Read", wstest.Server, acceptEcho(pulled)},
 		{"server by Reader", wstest.Server, acceptEcho(streamed)},
-		{"client by Serve", wstest.Client, dialEcho(served)},
+		{"client by Start", wstest.Client, dialEcho(served)},
 		{"client by Reader", wstest.Client, dialEcho(streamed)},
 	} {
 		t.Run(under.name, func(t *testing.T) {
@@ -153,8 +153,11 @@ type echoEndpoint struct {
 // drive is how an application reads its connection.
 type drive func(e *echoEndpoint, c *transport.Conn)
 
-// served lets Serve call the application.
-func served(e *echoEndpoint, c *transport.Conn) { c.Serve(e) }
+// served lets the connection call the application.
+func served(e *echoEndpoint, c *transport.Conn) {
+	c.Start(e)
+	<-c.Done()
+}
 
 // pulled calls Read.
 func pulled(e *echoEndpoint, c *transport.Conn) {

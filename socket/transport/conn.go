@@ -50,6 +50,7 @@ type config struct {
 	compressFrom   int // smallest message that is compressed, bytes
 	maxControl     int // control frames in controlWindow
 	budget         *Budget
+	unwatched      bool // for tests: a goroutine waits for each connection
 }
 
 // newConn takes over nc after the opening handshake. early are the bytes that
@@ -60,7 +61,7 @@ func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.Defla
 	if tc, ok := nc.(*tls.Conn); ok {
 		c.under = rawConn(tc.NetConn())
 	}
-	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits}
+	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits, Keep: true}
 	if params != nil {
 		c.deflater, dc.Inflate = newCodec(cfg.role, *params)
 	}

@@ -27,7 +27,7 @@ func testEcho(t *testing.T, useTLS, compress bool) {
 			t.Error(err)
 			return
 		}
-		go c.Serve(echo{t})
+		c.Start(echo{t})
 	})
 	var s *httptest.Server
 	opts := &transport.DialOptions{Compression: compress}

@@ -71,7 +71,7 @@ func fuzzConn(t *testing.T, script []byte, options byte) {
 	defer server.CloseNow()
 	go client.read()
 	if options&fuzzServed != 0 {
-		go server.Serve(server)
+		server.Start(server)
 	} else {
 		go server.read()
 	}

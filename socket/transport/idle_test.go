@@ -35,7 +35,7 @@ func TestIdleConnectionCostsOneSmallGoroutine(t *testing.T) {
 		t.Errorf("a connection that nobody reads costs %d bytes, want at most 1.5 KiB", got)
 	}
 	for _, c := range conns {
-		go c.Serve(echoAll{})
+		c.Start(echoAll{})
 	}
 	for _, message := range []string{"small", strings.Repeat("large", 10_000)} {
 		for i, nc := range clients {

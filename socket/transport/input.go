@@ -14,15 +14,17 @@ import (
 
 // input is the receiving half of a connection. It is owned by whoever reads:
 // the goroutine inside Read, Reader or Close, which holds reading, or the one
-// inside Serve, which holds the turn too.
+// inside serve, which holds the turn too.
 type input struct {
 	reading lock
 	dec     wsproto.Decoder
 
-	buf  *buffer // what rest lies in; nil while the connection waits
-	rest []byte  // received and not decoded
-	size int     // of the next buffer, bytes
-	try  intake
+	buf     *buffer // what rest lies in; nil while the connection waits
+	rest    []byte  // received and not decoded
+	kept    *buffer // what the message in progress lies in, if it once was buf
+	direct  int     // bytes that were read to where the decoder wanted them
+	size    int     // of the next buffer, bytes
+	*intake         // of a goroutine that waits; nil before one has
 
 	waited  time.Duration // for the rest of the message that has begun
 	charged int64         // of dec's memory, to the budget
@@ -36,9 +38,10 @@ type input struct {
 	controlsSince time.Time // begin of the present window
 
 	received atomic.Uint32 // reads that brought something
-	served   atomic.Bool   // Serve reads, or is about to
+	served   atomic.Bool   // Start was called
 	muted    atomic.Bool   // this side has closed: messages are discarded
 	turn     turn
+	watch    watch
 
 	cancel struct {
 		sync.Mutex // guards called, and the read deadline
@@ -51,12 +54,12 @@ var aLongTimeAgo = time.Unix(1, 0)
 
 // next returns the next event that concerns the application: a message or a
 // piece of one. Control frames are dealt with here. An error is final, except
-// errCancelled, when ctx has ended or Serve wants to read.
+// errCancelled, when ctx has ended or Start wants the connection, and errWaiting,
+// when the poller is to wake it.
 func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 	in := &c.in
 	for {
-		ev, n, err := in.dec.Decode(in.rest)
-		in.rest = in.rest[n:]
+		ev, err := in.decode()
 		if err != nil {
 			return ev, c.refuse(err)
 		}
@@ -97,6 +100,17 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 			return ev, nil
 		}
 	}
+}
+
+// decode returns the decoder's next event.
+func (in *input) decode() (wsproto.Event, error) {
+	if n := in.direct; n > 0 {
+		in.direct = 0
+		return in.dec.Filled(n)
+	}
+	ev, n, err := in.dec.Decode(in.rest)
+	in.rest = in.rest[n:]
+	return ev, err
 }
 
 // chargeInput counts the memory of an unfinished message against the budget.
@@ -157,11 +171,11 @@ func (c *Conn) countControl() error {
 func (c *Conn) fill(ctx context.Context) error {
 	in := &c.in
 	in.release()
-	defer c.interruptible(ctx)()
-	var begin time.Time
-	if c.cfg.messageTimeout > 0 && in.dec.InMessage() {
-		begin = time.Now()
+	if in.watch.state.Load() != unwatched {
+		return c.fillWatched()
 	}
+	defer c.interruptible(ctx)()
+	begin := c.messageClock()
 	if err := c.armRead(); err != nil {
 		return c.readFailed(err)
 	}
@@ -173,17 +187,38 @@ func (c *Conn) fill(ctx context.Context) error {
 	default:
 		n, err = c.fillConn()
 	}
-	if !begin.IsZero() {
-		in.waited += time.Since(begin)
-	}
+	in.addWait(begin)
 	if n == 0 && err != nil {
 		in.release()
 		return c.readFailed(err)
 	}
+	c.filled(n)
+	return nil
+}
+
+// filled accounts for n bytes that were read into buf.
+func (c *Conn) filled(n int) {
+	in := &c.in
 	in.rest = in.buf.b[:n]
 	in.received.Add(1)
 	in.adapt(c.cfg, n)
-	return nil
+}
+
+// messageClock returns the time if a message has begun that must not take for ever,
+// and the zero time otherwise.
+func (c *Conn) messageClock() time.Time {
+	if c.cfg.messageTimeout > 0 && c.in.dec.InMessage() {
+		return time.Now()
+	}
+	return time.Time{}
+}
+
+// addWait adds the time since begin, unless that is zero, to the waits for the
+// message in progress.
+func (in *input) addWait(begin time.Time) {
+	if !begin.IsZero() {
+		in.waited += time.Since(begin)
+	}
 }
 
 // fillConn is fill for connections whose descriptor cannot be read directly.
@@ -215,11 +250,19 @@ func (c *Conn) fillConn() (int, error) {
 
 // release gives back what a waiting connection need not hold.
 func (in *input) release() {
-	putBuffer(in.buf)
-	in.buf, in.rest = nil, nil
 	if !in.dec.InMessage() {
 		in.dec.Release()
 	}
+	kept := in.dec.Kept()
+	if !in.kept.holds(kept) {
+		putBuffer(in.kept)
+		in.kept = nil
+	}
+	if in.buf.holds(kept) {
+		in.kept, in.buf = in.buf, nil
+	}
+	putBuffer(in.buf)
+	in.buf, in.rest = nil, nil
 }
 
 // bufferSize returns how much to read at once.
@@ -230,9 +273,9 @@ func (in *input) bufferSize(cfg *config) int { return max(in.size, cfg.bufferSiz
 func (in *input) adapt(cfg *config, n int) {
 	switch size := in.bufferSize(cfg); {
 	case n == len(in.buf.b) && size < maxBuffer:
-		in.size = maxBuffer
-	case n < size/16:
-		in.size = 0
+		in.size = len(in.buf.b) * classStep
+	case n < size/(classStep*classStep):
+		in.size = size / classStep
 	}
 }
 
@@ -305,19 +348,16 @@ func (c *Conn) readFailed(err error) error {
 			return errCancelled
 		}
 		if in := &c.in; in.waited > 0 && in.waited >= c.cfg.messageTimeout {
-			return c.refuse(&wsproto.LimitError{
-				Code: wsproto.ClosePolicyViolation, Limit: limitCompletion,
-				Max: c.cfg.messageTimeout.Milliseconds(), Actual: in.waited.Milliseconds(),
-			})
+			return c.refuseSlowMessage()
 		}
 	}
 	return c.end(lostError(err))
 }
 
-// turn says which goroutine inside Serve reads. Its lowest bit is set while
+// turn says which goroutine inside serve reads. Its lowest bit is set while
 // that goroutine is inside the handler.
 type turn struct {
-	handler Handler // set once, by Serve
+	handler Handler // set once, by Start
 	state   atomic.Uint32
 	mu      sync.Mutex // held while the turn is being handed on
 }
@@ -335,8 +375,8 @@ func (t *turn) end(mine uint32) bool {
 	return false
 }
 
-// HandOff lets reading go on while the handler of this connection, driven by
-// [Conn.Serve], is still inside OnMessage: a fresh goroutine takes over, control
+// HandOff lets reading go on while the handler of this connection, started by
+// [Conn.Start], is still inside OnMessage: a fresh goroutine takes over, control
 // frames are answered again, and later messages are passed to OnMessage before
 // the running call has returned. Whoever calls HandOff keeps the order of
 // messages itself from there on. It reports whether there was a call to overtake.
@@ -352,7 +392,7 @@ func (c *Conn) HandOff() bool {
 	// that called it gives them back.
 	in := &c.in
 	rest := in.rest
-	in.buf, in.rest = nil, nil
+	in.buf, in.rest, in.kept = nil, nil, nil
 	in.dec.Release()
 	if len(rest) > 0 {
 		in.buf = getBuffer(len(rest))

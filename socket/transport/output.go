@@ -35,8 +35,6 @@ type output struct {
 	err      error         // nothing can be sent any more
 	room     chan struct{} // closed when a write has made room; nil when nobody waits
 	free     chan struct{} // closed when a Writer has finished; nil when nobody waits
-
-	try attempt // owned by the writer
 }
 
 // full reports whether a frame of n bytes finds no place beside what is queued,
@@ -155,25 +153,36 @@ func (c *Conn) flush() {
 		return
 	}
 	o.writing = true
+	c.writeQueue()
+}
+
+// writeQueue writes what is queued, as the writer. It is called with mu held and
+// something queued, and gives mu up.
+func (c *Conn) writeQueue() {
 	for {
 		q := c.take()
-		o.mu.Unlock()
+		c.out.mu.Unlock()
 		left, err := c.writeSome(q)
 		if left {
-			// The rest may block, and the caller must not. The goroutine ends
-			// when the queue is empty, the peer has taken nothing for the write
-			// timeout, or the connection is closed.
-			o.mu.Lock()
-			o.blocked = true
-			c.chargeOutput()
-			o.mu.Unlock()
-			go c.writeAll(q)
+			c.writeLater(q)
 			return
 		}
 		if c.wrote(q, err) {
 			return
 		}
 	}
+}
+
+// writeLater leaves what the kernel did not take to a goroutine: it may block, and
+// the caller must not. The goroutine ends when the queue is empty, the peer has taken
+// nothing for the write timeout, or the connection is closed.
+func (c *Conn) writeLater(q *batch) {
+	o := &c.out
+	o.mu.Lock()
+	o.blocked = true
+	c.chargeOutput()
+	o.mu.Unlock()
+	go c.writeAll(q)
 }
 
 // take hands the queue to the writer, a waiting pong first. It is called with

@@ -68,15 +68,15 @@ func (c *Conn) await(ctx context.Context) (wsproto.Event, error) {
 	return ev, err
 }
 
-// errServed is what Read returns on a connection that Serve reads.
-var errServed = errors.New("websocket: Read on a connection that Serve reads")
+// errStarted is what Read returns after Start.
+var errStarted = errors.New("websocket: Read on a connection that Start has started")
 
 // cancelError is why a wait with ctx was cancelled.
 func cancelError(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return errServed
+	return errStarted
 }
 
 // interruptible lets the end of ctx interrupt reads until the function that it

@@ -182,7 +182,7 @@ type log struct {
 // serve drives c with a new log.
 func serve(c *transport.Conn, onMessage func(c *transport.Conn, typ transport.MessageType, p []byte)) *log {
 	l := &log{onMessage: onMessage, ended: make(chan struct{})}
-	go c.Serve(l)
+	c.Start(l)
 	return l
 }
 

@@ -1,8 +1,11 @@
 package transport
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
-// Handler is told what happens on a connection that [Conn.Serve] drives.
+// Handler is told what happens on a connection that [Conn.Start] has started.
 type Handler interface {
 	// OnMessage is called for every message, in order and one at a time. The
 	// payload is valid until it returns and may be changed. While it runs the
@@ -18,34 +21,56 @@ type Handler interface {
 	OnClose(c *Conn, err error)
 }
 
-// Serve reads the connection until it ends and calls h for what happens. It
-// returns when the connection has ended, or when [Conn.HandOff] passed the
-// reading on. Call it once, and not together with Read or Reader, which fail
-// from then on. It does not recover panics of the handler.
+// Start lets h have what arrives from now on, until the connection ends. It
+// returns at once; OnClose tells of the end. Call it once, and not together with
+// Read or Reader, which fail from then on. Panics of the handler are not
+// recovered.
 //
-// Call it on a fresh goroutine and return from the HTTP handler: then an idle
-// connection costs one small stack, no read buffer, and nothing of net/http.
+// Between messages a connection costs no buffer and, where the system allows it,
+// no goroutine: on Linux, for TCP and Unix connections and TLS over them, unless
+// [Limits].ReadTimeout is set. Otherwise it has one with a small stack. Return from
+// the HTTP handler after Start: then nothing of net/http is left either. The network
+// connection must be closed by methods of the Conn only: a close behind its back may
+// go unnoticed until something is sent.
 //
 // All complete messages that one read brought are handled before the answers
 // to them are written, in one write. Answers wait for a slow handler in the
 // middle of such a batch for a millisecond at most.
-func (c *Conn) Serve(h Handler) {
+func (c *Conn) Start(h Handler) {
 	in := &c.in
 	in.turn.handler = h
 	if in.served.Swap(true) {
-		panic("transport: Conn.Serve called twice")
+		panic("transport: Conn.Start called twice")
 	}
 	if !in.reading.tryTake() {
-		// A Close came first and reads: it is relieved.
-		c.interrupt()
-		in.reading.take(nil)
-		c.resume()
+		go c.relieve() // owned by c: ends with the connection
+		return
 	}
-	in.reading.keep()
-	c.serve(in.turn.state.Load())
+	c.start()
 }
 
-// serve reads as the goroutine whose turn is mine.
+// relieve starts a connection that a Close has begun to read.
+func (c *Conn) relieve() {
+	c.interrupt()
+	c.in.reading.take(nil)
+	c.resume()
+	c.start()
+}
+
+// start is Start for the caller who has the right to read.
+func (c *Conn) start() {
+	c.in.reading.keep()
+	if !c.startWatch() {
+		go c.serve(c.in.turn.state.Load()) // owned by c: ends with the connection
+	}
+}
+
+// maxTurns is how many reads in a row a connection gets that always has more,
+// before others do that are ready too.
+const maxTurns = 8
+
+// serve reads as the goroutine whose turn is mine, until the connection ends or
+// waits.
 func (c *Conn) serve(mine uint32) {
 	in := &c.in
 	h := in.turn.handler
@@ -55,12 +80,16 @@ func (c *Conn) serve(mine uint32) {
 			go c.serve(mine) // owned by c: ends with the connection
 		}
 	}()
-	for {
+	for turns := in.received.Load() + maxTurns; ; {
 		ev, err := c.next(context.Background())
+		if err == errWaiting {
+			return
+		}
 		if err != nil {
 			in.release()
 			c.uncharge()
 			c.uncork()
+			in.watch.state.Store(watchOver)
 			h.OnClose(c, err)
 			return
 		}
@@ -68,14 +97,19 @@ func (c *Conn) serve(mine uint32) {
 			in.corked = true
 			c.cork()
 		}
-		held := in.buf
+		held, kept := in.buf, in.kept
 		in.turn.begin(mine)
 		calling = true
 		h.OnMessage(c, messageType(ev.Opcode), ev.Payload)
 		calling = false
 		if !in.turn.end(mine) {
 			putBuffer(held)
+			putBuffer(kept)
 			return
+		}
+		if in.received.Load() == turns {
+			turns += maxTurns
+			runtime.Gosched()
 		}
 	}
 }

@@ -144,7 +144,7 @@ func TestHandOffKeepsEveryPayloadIntact(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Add(messages)
 			l := &log{ended: make(chan struct{})}
-			go server.Serve(handlerFunc{l, func(c *transport.Conn, typ transport.MessageType, p []byte) {
+			server.Start(handlerFunc{l, func(c *transport.Conn, typ transport.MessageType, p []byte) {
 				defer wg.Done()
 				before := string(p)
 				if len(p)%3 == 0 {
@@ -265,18 +265,18 @@ func TestAConnectionIsReadInOneWay(t *testing.T) {
 		l := serve(c, nil)
 		synctest.Wait()
 		if _, _, err := c.Read(t.Context()); err == nil || errors.Is(err, net.ErrClosed) {
-			t.Errorf("Read() = %v on a connection that Serve reads, want an error of its own", err)
+			t.Errorf("Read() = %v on a connection that Start has started, want an error of its own", err)
 		}
 		if _, _, err := c.Reader(t.Context()); err == nil || errors.Is(err, net.ErrClosed) {
-			t.Errorf("Reader() = %v on a connection that Serve reads, want an error of its own", err)
+			t.Errorf("Reader() = %v on a connection that Start has started, want an error of its own", err)
 		}
 		func() {
 			defer func() {
 				if recover() == nil {
-					t.Error("a second Serve did not panic")
+					t.Error("a second Start did not panic")
 				}
 			}()
-			c.Serve(l)
+			c.Start(l)
 		}()
 		w.send(w.text("m"), w.close(1000, ""))
 		_ = l.end(t)

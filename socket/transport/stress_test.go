@@ -52,7 +52,8 @@ func hammer(t *testing.T, pair func(t *testing.T) (server, client net.Conn)) {
 	var wg sync.WaitGroup
 	for _, c := range []*transport.Conn{server, client} {
 		if rand.IntN(2) == 0 {
-			wg.Go(func() { c.Serve(anyHandler{ctx}) })
+			wg.Add(1)
+			c.Start(anyHandler{ctx, wg.Done})
 		} else {
 			for range 2 {
 				wg.Go(func() { pull(ctx, c) })
@@ -70,7 +71,6 @@ func hammer(t *testing.T, pair func(t *testing.T) (server, client net.Conn)) {
 		func() { _ = client.CloseNow() },
 		func() { client.Refuse(transport.StatusPolicyViolation, "enough") },
 		func() { server.Refuse(transport.StatusTryAgainLater, "enough") },
-		func() { _ = a.Close() },
 	}
 	for range 2 {
 		end := ends[rand.IntN(len(ends))]
@@ -128,7 +128,10 @@ func pull(ctx context.Context, c *transport.Conn) {
 }
 
 // anyHandler calls anything.
-type anyHandler struct{ ctx context.Context }
+type anyHandler struct {
+	ctx   context.Context
+	ended func()
+}
 
 func (h anyHandler) OnMessage(c *transport.Conn, _ transport.MessageType, _ []byte) {
 	if rand.IntN(4) == 0 {
@@ -136,7 +139,10 @@ func (h anyHandler) OnMessage(c *transport.Conn, _ transport.MessageType, _ []by
 	}
 }
 
-func (anyHandler) OnClose(c *transport.Conn, _ error) { _ = c.CloseNow() }
+func (h anyHandler) OnClose(c *transport.Conn, _ error) {
+	defer h.ended()
+	_ = c.CloseNow()
+}
 
 // callAnything calls n methods of c, or fewer when it ends.
 func callAnything(ctx context.Context, c *transport.Conn, n int) {

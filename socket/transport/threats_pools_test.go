@@ -121,7 +121,7 @@ func sendEverything(t *testing.T, c *Conn) {
 	}
 	poison()
 	ended := make(chan error, 1)
-	go c.Serve(endOnly{ended}) // ends with the connection
+	c.Start(endOnly{ended}) // ends with the connection
 	ok(c.Close(StatusGoingAway, "reason"))
 	for {
 		if _, frames := c.Buffered(); frames == 0 {

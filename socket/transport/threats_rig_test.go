@@ -41,7 +41,7 @@ func newVictims(t *testing.T, role wsproto.Role, l transport.Limits) *victims {
 	t.Cleanup(victim.Wait)
 	serve := func(c *transport.Conn) {
 		t.Cleanup(func() { _ = c.CloseNow() })
-		victim.Go(func() { c.Serve(&log{onMessage: echoes, ended: make(chan struct{})}) })
+		victim.Go(func() { <-serve(c, echoes).ended })
 	}
 	if role == wsproto.RoleServer {
 		h := liveServer(t, &transport.AcceptOptions{Limits: l, Compression: true}, serve)

@@ -6,12 +6,21 @@ package transport
 // try without blocking; a goroutine does every write.
 const canTry = false
 
-type attempt struct{}
-
 func (c *Conn) writeSome(*batch) (left bool, err error) { return true, nil }
+
+// canSendMore says that a write can be held back for the next one.
+const canSendMore = false
+
+func (c *Conn) writeNow([]byte) (int, error) { panic("BUG: no raw connection here") }
+
+func (c *Conn) writeMore([]byte) (int, error) { panic("BUG: no raw connection here") }
 
 type intake struct{}
 
 func (c *Conn) fillRaw() (int, error) { panic("BUG: no raw connection here") }
 
 func (c *Conn) waitRecord() error { panic("BUG: no raw connection here") }
+
+func (c *Conn) readNow([]byte) (int, error) { panic("BUG: no raw connection here") }
+
+func (c *Conn) peekNow() (bool, error) { panic("BUG: no raw connection here") }

@@ -5,42 +5,108 @@ package transport
 import (
 	"io"
 	"net"
+	"sync"
 	"syscall"
 )
 
 // canTry says that reads and writes can be tried without blocking.
 const canTry = true
 
-// attempt is one write that does not wait. The closure that RawConn wants is
-// made once per connection that ever sends, not once per write.
-type attempt struct {
-	fn  func(fd uintptr) bool
+// call is one system call on a descriptor, which does not wait. The functions that
+// RawConn wants are made once for many calls.
+type call struct {
+	read, write, more, peek func(fd uintptr)
+
 	b   []byte
 	n   int
 	err error
 }
 
-// writeNow hands b to the kernel as far as it takes it at once.
-func (c *Conn) writeNow(b []byte) (int, error) {
-	t := &c.out.try
-	if t.fn == nil {
-		t.fn = func(fd uintptr) bool {
-			t.n, t.err = ignoreEINTR(syscall.Write, fd, t.b)
-			return true
+// Shared by all connections of the process.
+var calls = sync.Pool{New: func() any {
+	t := new(call)
+	t.read = func(fd uintptr) { t.n, t.err = ignoreEINTR(syscall.Read, fd, t.b) }
+	t.write = func(fd uintptr) { t.n, t.err = ignoreEINTR(syscall.Write, fd, t.b) }
+	t.more = func(fd uintptr) { t.n, t.err = ignoreEINTR(sendMore, fd, t.b) }
+	t.peek = func(fd uintptr) { t.n, t.err = peek(fd) }
+	return t
+}}
+
+func ignoreEINTR(call func(int, []byte) (int, error), fd uintptr, b []byte) (int, error) {
+	for {
+		n, err := call(int(fd), b)
+		if err != syscall.EINTR {
+			return n, err
 		}
 	}
+}
+
+func peek(fd uintptr) (int, error) {
+	for {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// readNow reads what the kernel has into b. Nothing at the moment is n == 0 without
+// an error, the end is io.EOF.
+func (c *Conn) readNow(b []byte) (int, error) {
+	t := calls.Get().(*call)
 	t.b = b
-	err := c.raw.Write(t.fn)
+	n, err := c.done(t, "read", c.raw.Control(t.read))
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
+}
+
+// writeNow hands b to the kernel as far as it takes it at once.
+func (c *Conn) writeNow(b []byte) (int, error) {
+	t := calls.Get().(*call)
+	t.b = b
+	n, err := c.done(t, "write", c.raw.Control(t.write))
+	return max(n, 0), err
+}
+
+// writeMore is writeNow for bytes that more follow at once.
+func (c *Conn) writeMore(b []byte) (int, error) {
+	t := calls.Get().(*call)
+	t.b = b
+	n, err := c.done(t, "write", c.raw.Control(t.more))
+	return max(n, 0), err
+}
+
+// peekNow reports whether the connection under a TLS connection has bytes, or has
+// ended: the TLS layer tells a clean end from a cut one.
+func (c *Conn) peekNow() (bool, error) {
+	t := calls.Get().(*call)
+	n, err := c.done(t, "read", c.under.Control(t.peek))
+	return n >= 0, err
+}
+
+// done returns what came of a call, and gives it back. n is -1 when the kernel had
+// nothing, or took nothing.
+func (c *Conn) done(t *call, op string, err error) (int, error) {
+	n, failed := t.n, t.err
 	t.b = nil
+	calls.Put(t)
 	switch {
 	case err != nil:
 		return 0, err
-	case t.err == syscall.EAGAIN:
-		return 0, nil
-	case t.err != nil:
-		return 0, c.opError("write", t.err)
+	case failed == syscall.EAGAIN:
+		return -1, nil
+	case failed != nil:
+		return 0, c.opError(op, failed)
 	}
-	return t.n, nil
+	return n, nil
+}
+
+// opError dresses a system call's error as package net does.
+func (c *Conn) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: err}
 }
 
 // writeSome writes q as far as the kernel takes it at once, and reports whether
@@ -65,28 +131,31 @@ func (c *Conn) writeSome(q *batch) (left bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		q.skip(n)
 		if n < len(b) {
-			q.skip(n)
 			return true, nil
 		}
-		q.skip(n)
 	}
 	return false, nil
 }
 
-// intake is a read that waits until there is something to read. As in attempt,
-// the closure is made once per connection. It holds nothing while it waits.
+// intake is a read that waits until there is something to read. The closure that
+// RawConn wants is made once per connection. It holds nothing while it waits.
 type intake struct {
-	fn  func(fd uintptr) bool
+	try func(fd uintptr) bool
 	n   int
 	err error
 }
 
 // wait calls the intake's function when the descriptor may have something, again
 // and again until that does not answer EAGAIN. The wait is the runtime's.
-func (c *Conn) wait(raw syscall.RawConn) (int, error) {
-	t := &c.in.try
-	err := raw.Read(t.fn)
+func (c *Conn) wait(raw syscall.RawConn, try func(fd uintptr) bool) (int, error) {
+	in := &c.in
+	if in.intake == nil {
+		in.intake = &intake{try: try}
+	}
+	t := in.intake
+	err := raw.Read(t.try)
 	switch {
 	case err != nil:
 		return 0, err
@@ -100,16 +169,11 @@ func (c *Conn) wait(raw syscall.RawConn) (int, error) {
 
 // fillRaw reads what the kernel has into a buffer that it borrows only once
 // there is something to read.
-func (c *Conn) fillRaw() (int, error) {
-	if c.in.try.fn == nil {
-		c.in.try.fn = c.tryRead
-	}
-	return c.wait(c.raw)
-}
+func (c *Conn) fillRaw() (int, error) { return c.wait(c.raw, c.tryRead) }
 
 func (c *Conn) tryRead(fd uintptr) bool {
 	in := &c.in
-	t := &in.try
+	t := in.intake
 	in.buf = getBuffer(in.bufferSize(c.cfg))
 	t.n, t.err = ignoreEINTR(syscall.Read, fd, in.buf.b)
 	if t.n <= 0 || t.err != nil {
@@ -122,10 +186,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 // waitRecord waits until the connection under a TLS connection has bytes, and
 // leaves them there.
 func (c *Conn) waitRecord() error {
-	if c.in.try.fn == nil {
-		c.in.try.fn = c.tryPeek
-	}
-	_, err := c.wait(c.under)
+	_, err := c.wait(c.under, c.tryPeek)
 	if err == io.EOF {
 		return nil // the TLS layer tells a clean end from a cut one
 	}
@@ -133,25 +194,7 @@ func (c *Conn) waitRecord() error {
 }
 
 func (c *Conn) tryPeek(fd uintptr) bool {
-	t := &c.in.try
-	var peek [1]byte
-	t.n, _, t.err = syscall.Recvfrom(int(fd), peek[:], syscall.MSG_PEEK)
-	if t.err == syscall.EINTR {
-		t.n, t.err = 1, nil // let the read itself try again
-	}
+	t := c.in.intake
+	t.n, t.err = peek(fd)
 	return t.err != syscall.EAGAIN
-}
-
-func ignoreEINTR(call func(int, []byte) (int, error), fd uintptr, b []byte) (int, error) {
-	for {
-		n, err := call(int(fd), b)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
-}
-
-// opError dresses a system call's error as package net does.
-func (c *Conn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: c.nc.LocalAddr().Network(), Source: c.nc.LocalAddr(), Addr: c.nc.RemoteAddr(), Err: err}
 }

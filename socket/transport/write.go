@@ -81,9 +81,56 @@ func (c *Conn) queueData(h wsproto.Header, payload []byte) error {
 		o.mu.Unlock()
 		return err
 	}
+	if len(payload) >= directSize && c.direct() {
+		c.writeDirect(h, payload)
+		return nil
+	}
 	c.appendFrame(o.list(), h, payload)
 	c.flush()
 	return nil
+}
+
+// directSize is the size from which a payload is written from where it lies, when
+// nothing else waits: a second system call costs less than to copy it.
+const directSize = 16 << 10
+
+// direct reports whether the caller can write a frame now without copying it. It
+// is called with the queue's mu held.
+func (c *Conn) direct() bool {
+	o := &c.out
+	return canSendMore && c.raw != nil && c.cfg.role == wsproto.RoleServer &&
+		!o.writing && !o.stream && o.queue == nil && o.pong == nil
+}
+
+// writeDirect writes a frame from the caller's memory as far as the kernel takes it
+// at once, and keeps a copy of the rest. It is called with the queue's mu held,
+// where direct says so, and gives it up.
+func (c *Conn) writeDirect(h wsproto.Header, payload []byte) {
+	o := &c.out
+	buf := getBuffer(wsproto.MaxHeaderSize)
+	defer putBuffer(buf)
+	h.Length = uint64(len(payload))
+	head := wsproto.AppendHeader(buf.b[:0], h)
+	q := getBatch()
+	q.bytes, q.frames = len(head)+len(payload), 1
+	o.added(q.bytes)
+	o.writing = true
+	o.mu.Unlock()
+
+	n, err := c.writeMore(head)
+	if err == nil && n == len(head) {
+		var more int
+		more, err = c.writeNow(payload)
+		n += more
+	}
+	if err == nil && n < q.bytes {
+		q.keepRest(n, head, payload)
+		c.writeLater(q)
+		return
+	}
+	if !c.wrote(q, err) {
+		c.writeQueue()
+	}
 }
 
 // admit returns why a message of n bytes cannot be queued. It is called with

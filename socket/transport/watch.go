@@ -1,0 +1,279 @@
+package transport
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/netpoll"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
+
+// poller watches over all started connections of the process whose descriptor is
+// at hand.
+var poller netpoll.Poller
+
+// watch is how a started connection waits without a goroutine: the poller wakes
+// it when something has come. state says who reads; the rest but hangup is owned by
+// the reader.
+type watch struct {
+	state   atomic.Uint32
+	hangup  atomic.Bool // the peer sends no more: read to the end
+	drained bool        // nothing was left when it was read last
+	fd      int         // guarded by the connection's closing.mu
+	since   time.Time   // when the wait within a message began; zero: there is none
+	timer   *time.Timer // ends that wait
+}
+
+// The states of a watch.
+const (
+	unwatched uint32 = iota // a goroutine of its own reads, or nobody
+	waiting                 // nobody reads; the next to wake it does
+	reading
+	readingAgain // something has come meanwhile
+	watchOver
+)
+
+// errWaiting ends a turn of reading: the poller will wake the connection.
+var errWaiting = errors.New("BUG: a connection that waits")
+
+// watchable returns the descriptor that tells when something has come, nil when
+// the connection needs a goroutine that waits: because there is no such
+// descriptor, or because the peer's silence is bounded.
+func (c *Conn) watchable() syscall.RawConn {
+	switch {
+	case !netpoll.Supported || c.cfg.unwatched || c.cfg.readTimeout > 0:
+		return nil
+	case c.raw != nil:
+		return c.raw
+	}
+	return c.under
+}
+
+// startWatch hands the connection to the poller, and reports false when it needs a
+// goroutine of its own.
+func (c *Conn) startWatch() bool {
+	raw := c.watchable()
+	if raw == nil {
+		return false
+	}
+	s, w := &c.closing, &c.in.watch
+	// Under the lock, so that the descriptor is not closed and reused meanwhile,
+	// and whoever closes it knows that it is watched. Nothing here waits.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	// What has come with the handshake is for the caller to read first.
+	first := waiting
+	if len(c.in.rest) > 0 || c.under != nil || c.in.dec.InMessage() {
+		first = reading
+	}
+	w.state.Store(first)
+	added := false
+	err := raw.Control(func(fd uintptr) {
+		w.fd = int(fd)
+		added = poller.Add(w.fd, (*watcher)(c)) == nil
+	})
+	if err != nil || !added {
+		w.state.Store(unwatched)
+		return false
+	}
+	if first == reading {
+		go c.serve(c.in.turn.state.Load()) // owned by c: ends when it waits
+	}
+	return true
+}
+
+// stopWatch takes the connection out of the poller's hands, before its descriptor
+// is closed.
+func (c *Conn) stopWatch() {
+	if c.in.watch.state.Load() == unwatched {
+		return
+	}
+	c.closing.mu.Lock()
+	fd := c.in.watch.fd
+	c.closing.mu.Unlock()
+	poller.Remove(fd, (*watcher)(c))
+}
+
+// watcher is a Conn as the poller sees it.
+type watcher Conn
+
+// Ready reads what has come, and calls the handler for it.
+func (w *watcher) Ready(hangup bool) {
+	c := (*Conn)(w)
+	if hangup {
+		c.in.watch.hangup.Store(true)
+	}
+	if c.wake() {
+		c.serve(c.in.turn.state.Load())
+	}
+}
+
+// wake reports whether the caller is to read the connection now. If another does,
+// that one will look again.
+func (c *Conn) wake() bool {
+	state := &c.in.watch.state
+	for {
+		switch s := state.Load(); {
+		case s == waiting:
+			if state.CompareAndSwap(waiting, reading) {
+				c.in.watch.drained = false
+				return true
+			}
+		case s == reading:
+			if state.CompareAndSwap(reading, readingAgain) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// wakeReader lets a connection that waits be read, by a goroutine of its own: it
+// has been closed, or has waited for long enough.
+func (c *Conn) wakeReader() {
+	if c.wake() {
+		go c.serve(c.in.turn.state.Load()) // owned by c: ends when it waits
+	}
+}
+
+// wait lets the reader leave until something comes. It reports false when
+// something has come already. When it reports true, the connection is another's.
+func (w *watch) wait() bool {
+	if w.state.CompareAndSwap(reading, waiting) {
+		return true
+	}
+	w.state.Store(reading)
+	w.drained = false
+	return false
+}
+
+// fillWatched is fill for a connection that the poller watches over. It does not
+// wait: when there is nothing to read it lets go of the connection and returns
+// errWaiting.
+func (c *Conn) fillWatched() error {
+	in, w := &c.in, &c.in.watch
+	if err := c.endWait(); err != nil {
+		return err
+	}
+	for {
+		if w.drained && !w.hangup.Load() {
+			c.beginWait()
+			if w.wait() {
+				return errWaiting
+			}
+			if err := c.endWait(); err != nil {
+				return err
+			}
+		}
+		n, err := c.readWatched()
+		if n > 0 {
+			return nil
+		}
+		w.drained = true
+		in.release()
+		if err != nil {
+			return c.readFailed(err)
+		}
+	}
+}
+
+// readWatched reads without waiting for a message to begin. Nothing at the moment
+// is n == 0 without an error.
+func (c *Conn) readWatched() (n int, err error) {
+	if c.raw == nil {
+		return c.readRecord()
+	}
+	in := &c.in
+	if want := in.dec.Want(); want != nil {
+		n, err = c.readNow(want)
+		in.direct = n
+		in.watch.drained = n < len(want)
+		in.received.Add(1)
+		return n, err
+	}
+	in.buf = getBuffer(in.bufferSize(c.cfg))
+	n, err = c.readNow(in.buf.b)
+	if n > 0 {
+		in.watch.drained = n < len(in.buf.b)
+		c.filled(n)
+	}
+	return n, err
+}
+
+// readRecord is readWatched through TLS.
+func (c *Conn) readRecord() (n int, err error) {
+	in := &c.in
+	in.buf = getBuffer(in.bufferSize(c.cfg))
+	defer func() {
+		if n > 0 {
+			c.filled(n)
+		}
+	}()
+	// TLS: what is inside its layer already comes first, where no descriptor
+	// tells of it. A read whose deadline has passed brings that out and no more.
+	in.armed = true
+	if err := c.deadline(aLongTimeAgo); err != nil {
+		return 0, err
+	}
+	n, err = c.nc.Read(in.buf.b)
+	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	if ready, err := c.peekNow(); !ready || err != nil {
+		return 0, err
+	}
+	// The rest of a record may take a while: another goroutine reads what else is
+	// ready then.
+	begin := c.messageClock()
+	if err := c.armRead(); err != nil {
+		return 0, err
+	}
+	n, err = c.nc.Read(in.buf.b)
+	in.addWait(begin)
+	return n, err
+}
+
+// beginWait bounds the wait for the rest of a message that has begun.
+func (c *Conn) beginWait() {
+	in, w := &c.in, &c.in.watch
+	if c.cfg.messageTimeout <= 0 || !in.dec.InMessage() {
+		return
+	}
+	w.since = time.Now()
+	if rest := c.cfg.messageTimeout - in.waited; w.timer == nil {
+		w.timer = time.AfterFunc(rest, c.wakeReader)
+	} else {
+		w.timer.Reset(rest)
+	}
+}
+
+// endWait adds up the waits for one message. The error is that of a message which
+// took too long.
+func (c *Conn) endWait() error {
+	in, w := &c.in, &c.in.watch
+	if w.since.IsZero() {
+		return nil
+	}
+	w.timer.Stop()
+	in.waited += time.Since(w.since)
+	w.since = time.Time{}
+	if in.waited >= c.cfg.messageTimeout {
+		return c.refuseSlowMessage()
+	}
+	return nil
+}
+
+// refuseSlowMessage fails the connection for a message that took too long.
+func (c *Conn) refuseSlowMessage() error {
+	return c.refuse(&wsproto.LimitError{
+		Code: wsproto.ClosePolicyViolation, Limit: limitCompletion,
+		Max: c.cfg.messageTimeout.Milliseconds(), Actual: c.in.waited.Milliseconds(),
+	})
+}
