@@ -23,8 +23,8 @@
 //		}
 //	}
 //
-// A server with many connections lets [Conn.Serve] call a [Handler] instead:
-// then a connection that waits costs no read buffer.
+// A server with many connections lets [Conn.Start] call a [Handler] instead: then a
+// connection that waits costs no read buffer and, on Linux, no goroutine.
 //
 // # Order and concurrency
 //
