@@ -167,7 +167,9 @@ func (d *Decoder) finish(p []byte, e *Event) error {
 		if d.opcode == OpText && !validUTF8(out) {
 			return errNotUTF8()
 		}
-		p = out[:len(out):len(out)]
+		if p = out[:len(out):len(out)]; p == nil {
+			p = []byte{} // as an empty message that is not compressed
+		}
 	}
 	e.message(d.kind, d.opcode, p)
 	d.end()

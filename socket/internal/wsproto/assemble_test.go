@@ -155,6 +155,25 @@ func TestRFC7692_7_2_3_ExampleFrames(t *testing.T) {
 	}
 }
 
+// An application that passes an empty message on as JSON must not find a
+// difference: "" one time, null another.
+func TestEmptyMessageIsNeverNil(t *testing.T) {
+	roles(t, func(t *testing.T, p peer) {
+		for _, input := range [][]byte{
+			p.frames(0x82, ""), p.frames(0x02, "", 0x80, ""), p.frames(0xC2, "\x00"), p.frames(0xC2, ""), p.frames(0x42, "", 0x80, ""),
+		} {
+			d := newDecoder(DecoderConfig{Role: p.role, Inflate: newInflater(Window{})})
+			for len(input) > 0 {
+				e, n, err := d.Decode(input)
+				if err != nil || e.Kind == KindMessage && (e.Payload == nil || len(e.Payload) > 0) {
+					t.Errorf("%v, payload %#v, %v, want an empty one", e.Kind, e.Payload, err)
+				}
+				input = input[n:]
+			}
+		}
+	})
+}
+
 func TestStreamingHandsOutWhatHasCome(t *testing.T) {
 	roles(t, func(t *testing.T, p peer) {
 		input := p.frames(0x01, "Hello, ", 0x00, "", 0x89, "p", 0x80, "wörld", 0x82, "", 0x81, "one")
