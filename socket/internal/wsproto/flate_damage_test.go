@@ -59,6 +59,57 @@ func TestThreatB5_VerdictsAreThoseOfASecondImplementation(t *testing.T) {
 	}
 }
 
+// TestThreatB5_EveryCutAndEveryFlippedBit lets nothing through that is cut off:
+// every short payload, and payloads of all kinds of blocks cut after every byte and
+// with every bit changed, get the oracle's verdict.
+func TestThreatB5_EveryCutAndEveryFlippedBit(t *testing.T) {
+	f := newInflater(wsproto.Window{})
+	for a := range 256 {
+		compareWithOracle(t, f, []byte{byte(a)})
+		for b := range 256 {
+			compareWithOracle(t, f, []byte{byte(a), byte(b)})
+		}
+	}
+	sender := newReferences()
+	text := randomText(rand.New(rand.NewPCG(11, 12)), 200)
+	for _, level := range []int{-2, 0, 1, 6, 9} {
+		whole := sender.payload(level, text)
+		for n := 1; n < len(whole); n++ {
+			isEmpty := string(whole[:n]) == "\x00" // the empty message in full
+			if compareWithOracle(t, f, whole[:n]) && !isEmpty {
+				t.Errorf("level %d: a message of %d bytes is taken after %d", level, len(whole), n)
+			}
+		}
+		for bit := range 8 * len(whole) {
+			damaged := bytes.Clone(whole)
+			damaged[bit/8] ^= 1 << (bit % 8)
+			compareWithOracle(t, f, damaged)
+		}
+	}
+	// RFC 7692 section 7.2.3.4: a block with BFINAL has all of the message, with
+	// the empty stored block behind it or without; and so has an empty stored block
+	// with BFINAL, whose length is what the sender takes away.
+	for _, tt := range []struct {
+		payload, want string // want is empty for a message that is cut off
+	}{
+		{"\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "Hello"},
+		{"\xf3\x48\xcd\xc9\xc9\x07\x00", "Hello"},
+		{"\xf3\x48\xcd\xc9\xc9\x07", ""},
+		{"\xf2\x48\xcd\xc9\xc9\x07\x00", "Hello"},
+		{"\xf2\x48\xcd\xc9\xc9\x07", ""},
+		{"\x00\x05\x00\xfa\xffHello\x01", "Hello"},
+		{"\x00\x05\x00\xfa\xffHello", ""},
+		{"\x01\x05\x00\xfa\xffHello", "Hello"},
+		{"\x01\x05\x00\xfa\xffHell", ""},
+	} {
+		got, err := f.Inflate(nil, []byte(tt.payload), 100)
+		if string(got) != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("Inflate(%x) = %q, %v, want %q", tt.payload, got, err, tt.want)
+		}
+		compareWithOracle(t, f, []byte(tt.payload))
+	}
+}
+
 // compareWithOracle inflates payload in both ways and reports whether it is a
 // message.
 func compareWithOracle(t *testing.T, f *wsproto.FlateInflater, payload []byte) bool {
