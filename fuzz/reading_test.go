@@ -48,7 +48,6 @@ type found struct {
 	events []event
 	fault  int    // the close code that a receiver fails the connection with, 0: none
 	why    string // of the fault
-	unsure bool   // the events are right, and what comes then is left open
 	rest   int    // bytes of an unfinished frame
 	open   bool   // a fragmented message has begun
 }
@@ -184,9 +183,8 @@ func (r reading) read(b []byte) (f found) {
 			return fail(1008, "fragments")
 		case r.limit > 0 && !compressed && uint64(len(message))+size > uint64(r.limit):
 			return fail(1009, "size")
-		case r.limit > 0 && compressed && uint64(len(message))+size > uint64(r.limit):
-			f.unsure = true // a receiver may bound the compressed bytes too
-			return f
+		case r.limit > 0 && compressed && uint64(len(message))+size > mostCompressed(r.limit):
+			return fail(1009, "compressed size")
 		}
 		message = append(message, payload...)
 		if op == opText && !compressed && !textSoFar(message) {
@@ -201,10 +199,9 @@ func (r reading) read(b []byte) (f found) {
 			continue
 		}
 		if compressed {
-			out, ok := inflate(message, r.limit)
-			if !ok {
-				f.unsure = true
-				return f
+			out, why := inflate(message, r.limit)
+			if why != "" {
+				return fail(1007, why)
 			}
 			message = out
 		}
@@ -258,16 +255,66 @@ func textSoFar(b []byte) bool {
 	return true
 }
 
-// inflate unpacks a message of RFC 7692. It gives up on what is damaged, too
-// large or ends in an unusual way.
-func inflate(b []byte, limit int) ([]byte, bool) {
-	if limit == 0 {
-		limit = 1 << 24
+// mostCompressed is how large the compressed form of a message may be: it is
+// larger than the message if it does not compress.
+func mostCompressed(limit int) uint64 { return uint64(limit + limit/64 + 64) }
+
+// inflate unpacks a message, or says why it is none.
+//
+// RFC 7692 section 7.2.2: the receiver appends 00 00 ff ff and inflates. That makes
+// a stored block of the last bits of a message that is whole, and anything of one
+// that is cut off: data, codes, an end. To tell them apart another stored block is
+// appended, of three bytes. They come out behind a message that is whole. Section
+// 7.2.3.4 allows blocks with BFINAL, and the stored one may have it too; a message
+// that ends with another such block has nothing to append anything to.
+func inflate(payload []byte, limit int) (message []byte, why string) {
+	most := 1 << 24
+	if limit > 0 {
+		most = min(limit, max(1<<16, 100*len(payload)))
 	}
-	// What the sender took off the end, and a last block.
-	in := bytes.NewReader(append(bytes.Clone(b), 0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF))
-	out, err := io.ReadAll(io.LimitReader(flate.NewReader(in), int64(limit)+1))
-	return out, err == nil && len(out) <= limit && in.Len() == 0
+	if len(payload) == 0 {
+		return nil, ""
+	}
+	message, left, why := unpack(payload, "", most)
+	if why != "" || left == all {
+		return message, why
+	}
+	marked, leftMarked, why := unpack(payload, "abc", most+3)
+	if why != "" || leftMarked != left || string(marked) != string(message)+"abc" {
+		return nil, "compressed message is cut off"
+	}
+	return message, ""
+}
+
+// lastBlock ends the stream, unless the block before does.
+const lastBlock = "\x01\x00\x00\xff\xff"
+
+// all says that nothing behind a payload was needed.
+const all = -1
+
+// unpack inflates a payload that is completed by a stored block of text. It says
+// how many bytes behind the payload were not needed: none, those of lastBlock, or
+// all of them.
+func unpack(payload []byte, text string, most int) (out []byte, left int, why string) {
+	n := byte(len(text))
+	tail := string([]byte{n, 0, ^n, 0xFF}) + text + lastBlock
+	in := bytes.NewReader(append(bytes.Clone(payload), tail...))
+	for range 64 {
+		more, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(in, out), int64(most-len(out))+1))
+		switch out = append(out, more...); {
+		case len(out) > most:
+			return nil, 0, "size of a compressed message"
+		case err != nil:
+			return nil, 0, "compressed message is damaged"
+		case in.Len() == len(tail):
+			return out, all, ""
+		case in.Len() == 0, in.Len() == len(lastBlock):
+			return out, in.Len(), ""
+		case in.Len() < len(tail):
+			return nil, 0, "compressed message is cut off"
+		}
+	}
+	return nil, 0, "too many final blocks"
 }
 
 // deflated is the payload of a compressed message.
