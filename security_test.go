@@ -1,6 +1,7 @@
 package socketgo_test
 
 import (
+	"fmt"
 	"go/ast"
 	"os"
 	"regexp"
@@ -10,7 +11,8 @@ import (
 
 // TestSecurityPack prints how many conformance cases, threat tests and fuzz
 // targets there are, and holds docs/security.md to it: each row of its table of
-// threats has at least one test, and no test names a row that is not there.
+// threats has at least one test, and no test names a row that is not there. Each
+// family of rules has conformance cases for both roles.
 func TestSecurityPack(t *testing.T) {
 	page, err := os.ReadFile("docs/security.md")
 	if err != nil {
@@ -45,7 +47,45 @@ func TestSecurityPack(t *testing.T) {
 	if targets < 16 {
 		t.Errorf("%d fuzz targets, want at least 16", targets)
 	}
-	t.Logf("threats: %d rows, %d tests; fuzz targets: %d", len(rows), threats, targets)
+	server, client := conformanceCases(t, "server"), conformanceCases(t, "client")
+	t.Logf("conformance cases: %d for a server, %d for a client; threats: %d rows, %d tests; fuzz targets: %d",
+		server, client, len(rows), threats, targets)
+}
+
+// conformanceFamilies are those of the Autobahn test suite, and the opening
+// handshake, which has a number that the suite leaves free.
+var conformanceFamilies = map[int]string{
+	1: "framing", 2: "pings and pongs", 3: "reserved bits", 4: "opcodes", 5: "fragmentation", 6: "UTF-8", 7: "closing",
+	8: "opening handshake", 9: "limits", 10: "miscellaneous", 12: "compression", 13: "parameters of compression",
+}
+
+// conformanceCases returns how many cases are played against a role. The tests that
+// play them, in socket/transport, fail if the file with the count is not exact.
+func conformanceCases(t *testing.T, role string) (total int) {
+	t.Helper()
+	const name = "socket/transport/testdata/conformance-count.txt"
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := make(map[int]int)
+	for line := range strings.Lines(string(text)) {
+		var of string
+		var family, n int
+		if _, err := fmt.Sscan(line, &of, &family, &n); err != nil {
+			t.Fatalf("%s: %q: %v", name, line, err)
+		}
+		if of == role {
+			families[family] += n
+			total += n
+		}
+	}
+	for family, about := range conformanceFamilies {
+		if families[family] == 0 {
+			t.Errorf("no conformance case for a %s about %s, family %d", role, about, family)
+		}
+	}
+	return total
 }
 
 func TestThreatA8_MaskKeysComeFromCryptoRand(t *testing.T) {

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -53,13 +54,20 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(string(under.role), func(t *testing.T) {
 			t.Parallel()
+			played := 0
 			for _, c := range conformanceCases(t) {
 				if raceEnabled && isAboutDecoding(c) {
 					c.Cuts = c.Cuts[:1] // ten times as slow, and all on one goroutine
 				}
 				if c.For(under.role) {
-					t.Run(c.ID, func(t *testing.T) { c.Run(t, under.role, under.start) })
+					t.Run(c.ID, func(t *testing.T) {
+						played++
+						c.Run(t, under.role, under.start)
+					})
 				}
+			}
+			if want := recordedCount(t, under.role); played != want && !isPartOf() {
+				t.Errorf("%d cases were played, and %s has %d", played, countFile, want)
 			}
 		})
 	}
@@ -111,15 +119,17 @@ func dependsOnReads(c wstest.Case) bool {
 	return false
 }
 
-// minimum is how many cases the pack has had, by role. It only ever grows.
-var minimum = map[wstest.Role]int{wstest.Server: 1985, wstest.Client: 1725}
+// countFile says how many cases of each family are played, by role. The security
+// pack prints it.
+const countFile = "testdata/conformance-count.txt"
 
-// TestConformanceCount prints how many cases there are, and fails when some have
-// gone or two have the same ID.
+// TestConformanceCount holds countFile to the cases that there are, and fails when
+// two have the same ID.
 func TestConformanceCount(t *testing.T) {
 	cases := conformanceCases(t)
+	var count strings.Builder
 	for _, role := range []wstest.Role{wstest.Server, wstest.Client} {
-		total, families, seen := 0, map[int]int{}, map[string]bool{}
+		families, seen := map[int]int{}, map[string]bool{}
 		for _, c := range cases {
 			if !c.For(role) {
 				continue
@@ -129,17 +139,43 @@ func TestConformanceCount(t *testing.T) {
 			}
 			seen[c.ID] = true
 			families[c.Family()]++
-			total++
 		}
-		var list strings.Builder
 		for _, f := range slices.Sorted(maps.Keys(families)) {
-			fmt.Fprintf(&list, " %d: %d,", f, families[f])
-		}
-		t.Logf("%d cases for the %s; by family%s", total, role, strings.TrimSuffix(list.String(), ","))
-		if total < minimum[role] {
-			t.Errorf("there are %d cases for the %s, and were %d", total, role, minimum[role])
+			fmt.Fprintf(&count, "%s %d %d\n", role, f, families[f])
 		}
 	}
+	recorded, err := os.ReadFile(countFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := count.String(); got != string(recorded) {
+		t.Errorf("%s is not what is played: if no case was lost, it has to be\n%s", countFile, got)
+	}
+}
+
+// recordedCount is how many cases countFile has for a role.
+func recordedCount(t *testing.T, role wstest.Role) (total int) {
+	t.Helper()
+	text, err := os.ReadFile(countFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var r wstest.Role
+		var family, n int
+		if _, err := fmt.Sscan(line, &r, &family, &n); err != nil {
+			t.Fatalf("%s: %q: %v", countFile, line, err)
+		}
+		if r == role {
+			total += n
+		}
+	}
+	return total
+}
+
+// isPartOf reports whether only some of the subtests were asked for.
+func isPartOf() bool {
+	return strings.Contains(flag.Lookup("test.run").Value.String(), "/") || flag.Lookup("test.skip").Value.String() != ""
 }
 
 // echoEndpoint is an application that sends every message back.
