@@ -71,10 +71,20 @@ func TestThreatB1_CVE_2026_27571_ClientsAreProtectedToo(t *testing.T) {
 	bomb := bomb()
 	c, w := memDeflate(t, wsproto.RoleClient)
 	l := serve(c, nil)
-	go w.nc.Write(w.header(wsproto.Header{Fin: true, RSV: 4, Opcode: wsproto.OpBinary}, bomb)) // ends with the connection
+	frame := w.header(wsproto.Header{Fin: true, RSV: 4, Opcode: wsproto.OpBinary}, bomb)
+	runtime.GC()
+	runtime.GC()
+	spent := allocated(func() {
+		go w.nc.Write(frame) // ends with the connection
+		<-l.ended
+	})
 	w.wantRefused("a bomb", 1009)
 	if err := l.end(t); l.got() != "" {
 		t.Errorf("delivered %d bytes, ended with %v", len(l.got()), err)
+	}
+	// A client takes 1 MiB; its buffer grows to that, and not to 60.
+	if spent > 4<<20 {
+		t.Errorf("%d bytes allocated for a bomb of %d, want at most four times the limit", spent, len(bomb))
 	}
 }
 
@@ -136,7 +146,10 @@ func TestThreatB3_BREACH_SizeTellsNothingOfOtherMessages(t *testing.T) {
 }
 
 func TestThreatB4_IdleConnectionCostsTheSameWithCompression(t *testing.T) {
-	const connections = 200
+	connections := 1000
+	if testing.Short() || raceEnabled {
+		connections = 200
+	}
 	idle := func(fields string) int64 {
 		served := make(chan *log, connections)
 		h := liveServer(t, &transport.AcceptOptions{Compression: true}, func(c *transport.Conn) { served <- serve(c, echoes) })
@@ -157,7 +170,7 @@ func TestThreatB4_IdleConnectionCostsTheSameWithCompression(t *testing.T) {
 			}
 			w.buf = nil
 		}
-		each := (heap() - before) / connections
+		each := (heap() - before) / int64(connections)
 		runtime.KeepAlive(wires)
 		for _, w := range wires {
 			must(t, w.nc.Close())

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/memnet"
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
@@ -146,10 +147,11 @@ func TestThreatA2_CVE_2022_21676_ViolationsEndOneConnectionOnly(t *testing.T) {
 }
 
 func TestThreatA3_CVE_2026_48779_TinyFragmentsRetainNothing(t *testing.T) {
-	const (
+	const limit = 1024 // frames, the default
+	connections := 1000
+	if testing.Short() || raceEnabled {
 		connections = 200
-		limit       = 1024 // frames, the default
-	)
+	}
 	// The victims hold what they are sent: the attacker reads nothing, for there
 	// is nothing to read.
 	v := newVictims(t, wsproto.RoleServer, transport.Limits{})
@@ -167,7 +169,7 @@ func TestThreatA3_CVE_2026_48779_TinyFragmentsRetainNothing(t *testing.T) {
 	for _, w := range attackers {
 		w.want("all frames have come", gotPong("all?"))
 	}
-	each := (held() - before) / connections
+	each := (held() - before) / int64(connections)
 	t.Logf("%d bytes on the wire retain %d", len(message), each)
 	if most := int64(2*len(message) + 8<<10); each > most {
 		t.Errorf("each connection retains %d bytes for %d on the wire, want at most %d", each, len(message), most)
@@ -284,6 +286,60 @@ func TestThreatA5_InvalidTextIsRefusedAtItsFirstBadByte(t *testing.T) {
 		serve(c, nil)
 		w.send(w.close(1000, "\xFF"))
 		w.wantRefused("a close reason that is no text", 1007)
+	})
+}
+
+// firstBad returns where the first byte of s is that no valid text has there.
+func firstBad(s string) int {
+	at := 0
+	for at < len(s) {
+		r, n := utf8.DecodeRuneInString(s[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	for !utf8.FullRuneInString(s[at:]) {
+		s += "x" // the end is not a byte of the text
+	}
+	n := 1
+	for !utf8.FullRuneInString(s[at : at+n]) {
+		n++
+	}
+	return at + n - 1
+}
+
+func TestThreatA5_InvalidTextIsRefusedAtItsFirstBadByteWhereverItIsSplit(t *testing.T) {
+	bothRoles(t, func(t *testing.T, role wsproto.Role) {
+		for _, bad := range []string{
+			"\x80", "\xC0\xAF", "\xC1\xBF", "\xE0\x80\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x80\x80\xAF", "\xF0\x8F\xBF\xBF",
+			"\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE", "\xFF", "\xE2\x28\xA1", "\xE2\x82\x28", "\xF0\x9F\x28\x80", "\xF0\x9F\x98\x28",
+		} {
+			text := "ü€" + bad
+			end := firstBad(text) + 1 // nothing behind the first bad byte is sent
+			for at := range end {
+				// One frame that announces more, in two writes.
+				c, w := memWire(t, role, transport.Limits{})
+				l := serve(c, nil)
+				f := w.text(text + strings.Repeat("x", 1000))
+				head := len(f) - len(text) - 1000
+				w.send(f[:head+at])
+				synctest.Wait()
+				if ended(l) {
+					t.Fatalf("%q: refused after %d bytes, which are valid", text, at)
+				}
+				w.send(f[head+at : head+end])
+				w.wantRefused(fmt.Sprintf("%q in writes split at %d", text, at), 1007)
+				// Two fragments, the second of which announces more.
+				c, w = memWire(t, role, transport.Limits{})
+				serve(c, nil)
+				w.send(w.frame(wsproto.OpText, false, text[:at]), w.ping("so far"))
+				w.want("what has come is valid", gotPong("so far"))
+				f = w.frame(wsproto.OpContinuation, true, text[at:]+strings.Repeat("x", 1000))
+				w.send(f[:len(f)-1000-len(text)+end])
+				w.wantRefused(fmt.Sprintf("%q in fragments split at %d", text, at), 1007)
+			}
+		}
 	})
 }
 
@@ -441,4 +497,63 @@ func TestThreatA8_MaskKeysAreUnpredictable(t *testing.T) {
 			t.Errorf("%s: chi-square %.0f", name, chi)
 		}
 	}
+}
+
+func TestThreatE7_CVE_2024_23672_CloseIsOverInSixSecondsWhateverThePeerDoes(t *testing.T) {
+	// In a bubble time passes only when everybody waits, so that a connection that
+	// is busy with waiting never ends.
+	peers := map[string]func(w *wire){
+		"reads nothing, says nothing": func(w *wire) {},
+		"sends messages without end": func(w *wire) {
+			for frame := w.binary(strings.Repeat("x", 1000)); ; time.Sleep(time.Millisecond) {
+				if _, err := w.nc.Write(frame); err != nil {
+					return
+				}
+			}
+		},
+		"sends pings without end": func(w *wire) {
+			for frame := w.ping("?"); ; time.Sleep(20 * time.Millisecond) {
+				if _, err := w.nc.Write(frame); err != nil {
+					return
+				}
+			}
+		},
+		"begins a frame and dribbles": func(w *wire) {
+			for frame := w.announced(0x82, 1<<30); ; frame = []byte("x") {
+				if _, err := w.nc.Write(frame); err != nil {
+					return
+				}
+				time.Sleep(time.Second / 2)
+			}
+		},
+		"closes its half": func(w *wire) { _ = w.nc.(interface{ CloseWrite() error }).CloseWrite() }, // never fails
+	}
+	bothRoles(t, func(t *testing.T, role wsproto.Role) {
+		for name, act := range peers {
+			for _, serves := range []bool{true, false} {
+				ours, theirs := memnet.Pipe()
+				c := testConn(t, ours, role, transport.Limits{MaxMessageSize: -1, MaxControlFrames: -1})
+				w := newWire(t, theirs, role)
+				if serves {
+					serve(c, nil)
+				}
+				begin := time.Now()
+				peer := make(chan struct{})
+				go func() { // ends with the connection
+					defer close(peer)
+					act(w)
+				}()
+				go c.Close(transport.StatusNormalClosure, "bye") // what it returns is tested elsewhere
+				<-c.Done()
+				if d := since(begin); d > 6*time.Second {
+					t.Errorf("a peer that %s: gone after %v, want 5 s + 1 s at the most", name, d)
+				}
+				// Our end is closed: the peer cannot write either.
+				if _, err := w.nc.Write([]byte{0}); err == nil {
+					t.Errorf("a peer that %s: the network connection is left open", name)
+				}
+				<-peer
+			}
+		}
+	})
 }
