@@ -11,10 +11,13 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket"
+	"github.com/kleeedolinux/socket.go/socket/internal/memnet"
 )
 
 // site is a web site of which a server is a part: on /socket, beside a page that
@@ -95,26 +98,57 @@ func TestThreatC1_CVE_2026_27148_OtherPagesConnectOverNoTransport(t *testing.T) 
 		"HTTP://SITE.TEST":      true,
 		"https://app.test:8443": true,
 
-		"null":                       false,
-		"http://evil.test":           false,
-		"http://site.test:81":        false,
-		"http://site.test:443":       false,
-		"ftp://site.test":            false,
-		"http://site.test.evil.test": false,
-		"http://evil-site.test":      false,
-		"http://site.tes":            false,
-		"http://site.test@evil.test": false,
-		"http://evil.test/site.test": false,
-		"http://site.test/":          false,
-		"http://127.0.0.1":           false,
-		"http://localhost":           false,
-		"https://app.test":           false,
-		"http://app.test:8443":       false,
-		"https://x.app.test:8443":    false,
-		"file://":                    false,
-		"chrome-extension://site":    false,
-		"http://evil.test " + mine:   false,
-		mine + ", http://evil.test":  false,
+		"null":                         false,
+		"http://evil.test":             false,
+		"http://site.test:81":          false,
+		"http://site.test:443":         false,
+		"ftp://site.test":              false,
+		"http://site.test.evil.test":   false,
+		"http://evil-site.test":        false,
+		"http://site.tes":              false,
+		"http://site.test@evil.test":   false,
+		"http://evil.test/site.test":   false,
+		"http://site.test/":            false,
+		"http://127.0.0.1":             false,
+		"http://localhost":             false,
+		"https://app.test":             false,
+		"http://app.test:8443":         false,
+		"https://x.app.test:8443":      false,
+		"file://":                      false,
+		"chrome-extension://site":      false,
+		"http://user@site.test":        false,
+		"http://user:pw@site.test":     false,
+		"http://site.test.":            false,
+		"http://.site.test":            false,
+		"http://site.test:":            false,
+		"http://site.test:080":         false,
+		"http://site.test:80:80":       false,
+		"http://site.test:65616":       false, // 80 in 16 bits
+		"http://site.test?":            false,
+		"http://site.test#":            false,
+		"http://site.test\\@evil.test": false,
+		"http://evil.test#site.test":   false,
+		"http://site%2Etest":           false,
+		"http://s\u0131te.test":        false, // a dotless i
+		"http://site\u3002test":        false, // an ideographic full stop
+		"http://\uff53ite.test":        false, // a wide s
+		"http://xn--ste-mza.test":      false,
+		"http://[::1]":                 false,
+		"http://[::ffff:127.0.0.1]":    false,
+		"http:site.test":               false,
+		"http:///site.test":            false,
+		"//site.test":                  false,
+		"site.test":                    false,
+		"NULL":                         false,
+		"undefined":                    false,
+		"http://*":                     false,
+		"http://*.test":                false,
+		"ws://site.test":               false,
+		"data:text/html,x":             false,
+		"blob:http://site.test":        false,
+		"javascript:0":                 false,
+		"http://evil.test " + mine:     false,
+		mine + ", http://evil.test":    false,
 	}
 	ask := func(request string) int {
 		nc := s.dial()
@@ -273,6 +307,112 @@ func TestThreatC7_GO_2026_6089_DribblingHandshakesAreCutOff(t *testing.T) {
 	close(stop)
 	<-stopped
 	// A connection that was open all the time is as it was.
+	if _, err := io.WriteString(healthy, "\x89\x80\x00\x00\x00\x00"); err != nil {
+		t.Fatal(err)
+	}
+	pong := make([]byte, 2)
+	if _, err := io.ReadFull(healthy, pong); err != nil || string(pong) != "\x8a\x00" {
+		t.Errorf("a healthy connection got %x, %v", pong, err)
+	}
+}
+
+func TestThreatC7_GO_2026_6089_FiveThousandDribblersHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t, socket.WithMaxConcurrency(0))
+		l := memnet.Listen("site.test:80")
+		go s.http.Serve(l) // ends with Close
+		defer func() {
+			s.http.Close()
+			if err := s.server.Shutdown(t.Context()); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+		}()
+		dial := func() net.Conn {
+			nc, err := l.Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nc
+		}
+		begin := time.Now()
+		var attack sync.WaitGroup
+		for i := range 5000 {
+			nc := dial()
+			attack.Go(func() {
+				defer nc.Close()
+				// A byte a second, wherever in the handshake.
+				part := upgradeRequest[:1+i%len(upgradeRequest)]
+				for _, err := io.WriteString(nc, part); err == nil; _, err = io.WriteString(nc, "x") {
+					time.Sleep(time.Second)
+				}
+				if d := time.Since(begin); d > 6*time.Second {
+					t.Errorf("a dribbler is cut off after %v, want 5 s + 1 s at the most", d)
+				}
+			})
+		}
+		// Time passes only when nobody has anything to do: a client that is served
+		// at once is served at the same time.
+		for range 20 {
+			nc, start := dial(), time.Now()
+			if _, err := io.WriteString(nc, upgradeRequest+"\r\n\x89\x80\x00\x00\x00\x00"); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(nc)
+			if r, err := http.ReadResponse(in, nil); err != nil || r.StatusCode != http.StatusSwitchingProtocols {
+				t.Fatalf("handshake: %v, %v", r, err)
+			}
+			pong := make([]byte, 2)
+			if _, err := io.ReadFull(in, pong); err != nil || string(pong) != "\x8a\x00" || time.Since(start) != 0 {
+				t.Errorf("a healthy client got %x, %v, after %v", pong, err, time.Since(start))
+			}
+			nc.Close()
+			time.Sleep(time.Second / 4)
+		}
+		attack.Wait()
+	})
+}
+
+func TestThreatC6_CVE_2024_37890_FloodOfHeadersIsRefused(t *testing.T) {
+	s := newSite(t).start()
+	healthy := s.upgrade()
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+	lines := func(n int, line string) string { return strings.Repeat(line+"\r\n", n) }
+	tests := []struct {
+		name, request string
+		statuses      string
+	}{
+		{"2,000 fields", upgradeRequest + lines(2000, "X-Flood: value"), "431"},
+		{"2,000 fields of the protocol", upgradeRequest + lines(2000, "Sec-WebSocket-Protocol: a"), "431"},
+		{"a field of 1 MB", upgradeRequest + "X: " + strings.Repeat("x", 1<<20) + "\r\n", "431"},
+		{"a field name of 1 MB", upgradeRequest + strings.Repeat("x", 1<<20) + ": x\r\n", "431"},
+		{"a target of 1 MB", strings.Replace(upgradeRequest, "/socket", "/socket?"+strings.Repeat("x", 1<<20), 1), "431"},
+		{"a subprotocol of 2 KB", upgradeRequest + "Sec-WebSocket-Protocol: " + strings.Repeat("x", 2<<10) + "\r\n", "431"},
+		{"33 subprotocols", upgradeRequest + "Sec-WebSocket-Protocol: a" + strings.Repeat(",a", 32) + "\r\n", "400 431"},
+		{"9 extensions", upgradeRequest + "Sec-WebSocket-Extensions: a" + strings.Repeat(",a", 8) + "\r\n", "400 431"},
+		{"no ASCII in the key", strings.Replace(upgradeRequest, key, key+"\xe9", 1), "400"},
+		{"no ASCII in the version", strings.Replace(upgradeRequest, "Version: 13", "Version: 1\xc2\xb3", 1), "400 426"},
+		{"no ASCII in Host", strings.Replace(upgradeRequest, "Host: site", "Host: s\xc3\xafte", 1), "400 403"},
+		{"no ASCII in Origin", strings.Replace(upgradeRequest, "Origin: http://site", "Origin: http://s\xc3\xafte", 1), "403"},
+		{"no ASCII in Upgrade", strings.Replace(upgradeRequest, "Upgrade: websocket", "Upgrade: websoc\xe2\x84\xaaet", 1), "200 400 426"},
+		{"no ASCII in Connection", strings.Replace(upgradeRequest, "Connection: Upgrade", "Connection: \xc3\x9cpgrade", 1), "400"},
+		{"no ASCII in a subprotocol", upgradeRequest + "Sec-WebSocket-Protocol: ch\xc3\xa4t\r\n", "400"},
+		{"no ASCII in an extension", upgradeRequest + "Sec-WebSocket-Extensions: \xff\r\n", "400"},
+		{"no ASCII in a field name", upgradeRequest + "X-\xff: x\r\n", "400"},
+	}
+	for _, tt := range tests {
+		nc := s.dial()
+		go io.WriteString(nc, tt.request+"\r\n") // it may not be taken to its end
+		nc.SetReadDeadline(time.Now().Add(10 * time.Second))
+		answer := make([]byte, len("HTTP/1.1 400"))
+		_, err := io.ReadFull(nc, answer)
+		if status := string(answer[len("HTTP/1.1 "):]); err != nil || !strings.Contains(tt.statuses, status) {
+			t.Errorf("%s: answered with %q, %v, want %s", tt.name, answer, err, tt.statuses)
+		}
+		nc.Close()
+	}
+	if n := s.server.Count(); n != 1 {
+		t.Errorf("%d connections, want the one from before", n)
+	}
 	if _, err := io.WriteString(healthy, "\x89\x80\x00\x00\x00\x00"); err != nil {
 		t.Fatal(err)
 	}
