@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
@@ -239,24 +238,20 @@ func TestIsUpgrade(t *testing.T) {
 // TestThreatC6_CVE_2021_32640_HeaderFlood gives each header of a handshake
 // 256 KiB of what hurts, on one line and on 2000.
 func TestThreatC6_CVE_2021_32640_HeaderFlood(t *testing.T) {
-	start := time.Now()
-	for name := range goodRequest().Header {
-		for _, v := range hostileHeaders(256 << 10) {
-			for _, lines := range [][]string{{v}, slices.Repeat([]string{v[:500]}, 2000)} {
-				r := goodRequest()
-				r.Header[name] = lines
-				wsproto.IsUpgrade(r.Header)
-				if _, refusal := wsproto.CheckUpgrade(r); refusal != nil {
-					checkRefusal(t, refusal)
-				}
-				if refusal := (wsproto.OriginPolicy{}).Check(r); refusal != nil {
-					checkRefusal(t, refusal)
-				}
-			}
+	check := func(name string, lines []string) {
+		r := goodRequest()
+		r.Header[name] = lines
+		wsproto.IsUpgrade(r.Header)
+		if _, refusal := wsproto.CheckUpgrade(r); refusal != nil {
+			checkRefusal(t, refusal)
+		}
+		if refusal := (wsproto.OriginPolicy{}).Check(r); refusal != nil {
+			checkRefusal(t, refusal)
 		}
 	}
-	if d := time.Since(start); d > 30*time.Second {
-		t.Errorf("took %v", d)
+	for name := range goodRequest().Header {
+		wantLinear(t, func(v string) { check(name, []string{v}) })
+		wantLinear(t, func(v string) { check(name, slices.Repeat([]string{v[:100]}, len(v)/100)) })
 	}
 }
 

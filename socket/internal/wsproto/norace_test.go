@@ -1,0 +1,6 @@
+//go:build !race
+
+package wsproto_test
+
+// raceEnabled grants hostile headers more time.
+const raceEnabled = false
