@@ -3,6 +3,7 @@ package poll_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -143,6 +144,13 @@ func TestThreatD3_CVE_2026_32689_SeparatorsCostNothing(t *testing.T) {
 	})
 	if allocated > 16 {
 		t.Errorf("refusing the bodies took %v allocations", allocated)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got, err := poll.ParseRecords(nil, full, poll.Limits{})
+	runtime.ReadMemStats(&after)
+	if spent := after.TotalAlloc - before.TotalAlloc; err == nil || len(got) > 64 || spent > 64<<10 {
+		t.Errorf("half a million records: %d were parsed with %d bytes, %v", len(got), spent, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,21 @@ func TestThreatD1_CVE_2017_16031_SecretCannotBeGuessed(t *testing.T) {
 	}
 	if kinds != 64 || chi > 140 {
 		t.Errorf("%d characters, chi-square %.1f", kinds, chi)
+	}
+}
+
+func TestThreatD1_CVE_2017_16031_AMillionTokensAreAllDifferent(t *testing.T) {
+	n := 1_000_000
+	if testing.Short() {
+		n = 100_000
+	}
+	tokens := make([]string, n)
+	for i := range tokens {
+		tokens[i] = pollhttp.NewToken()
+	}
+	slices.Sort(tokens)
+	if different := len(slices.Compact(tokens)); different != n {
+		t.Errorf("%d of %d tokens were made before", n-different, n)
 	}
 }
 
@@ -276,7 +292,7 @@ func TestThreatD4_RequestsOfASessionAreBounded(t *testing.T) {
 
 // D6: sessions that are opened and never polled.
 func TestThreatD6_CVE_2020_36048_SessionsNeverPolledAreReaped(t *testing.T) {
-	n := 5000
+	n := 20_000
 	if testing.Short() {
 		n = 1000
 	}
