@@ -26,7 +26,7 @@ func compressible(n int) []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < n; i++ {
 		fmt.Fprintf(&b, `{"id":%d,"name":"user %x","tags":["a","b%d"],"score":%d.%d,"text":"%s"},`,
-			i, i*i*2654435761, i%7, i*31%1000, i%10, strings.Repeat("lorem ipsum ", i%5))
+			i, uint64(i*i)*2654435761, i%7, i*31%1000, i%10, strings.Repeat("lorem ipsum ", i%5))
 	}
 	return b.Bytes()[:n]
 }
