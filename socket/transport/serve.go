@@ -50,9 +50,14 @@ func (c *Conn) serve(mine uint32) {
 	in := &c.in
 	h := in.turn.handler
 	calling := false
+	var charged int64 // of what the handler has in its hands, to the budget
 	defer func() {
-		if calling && in.turn.end(mine) {
+		switch {
+		case !calling:
+		case in.turn.end(mine):
 			go c.serve(mine) // owned by c: ends with the connection
+		default:
+			c.cfg.budget.charge(&charged, 0, anyShare)
 		}
 	}()
 	for {
@@ -69,12 +74,14 @@ func (c *Conn) serve(mine uint32) {
 			c.cork()
 		}
 		held := in.buf
+		charged = in.charged
 		in.turn.begin(mine)
 		calling = true
 		h.OnMessage(c, messageType(ev.Opcode), ev.Payload)
 		calling = false
 		if !in.turn.end(mine) {
 			putBuffer(held)
+			c.cfg.budget.charge(&charged, 0, anyShare)
 			return
 		}
 	}
