@@ -10,7 +10,7 @@ import "sync/atomic"
 // 4 KiB of finished input are not counted. Frames that several connections share
 // count for each of them.
 //
-// What goes first when memory runs short: from 50 % of the bound on connections
+// What goes first when memory runs short: from 25 % of the bound on connections
 // read with small buffers, which makes large messages slower and nothing else; at
 // 85 % [Budget.Tight] says so, for servers that refuse new connections then; at
 // 95 % a connection whose message would need more is closed (code 1013); at 100 %
@@ -62,10 +62,11 @@ func (b *Budget) Add(n int64) {
 }
 
 // TryAdd counts n bytes more, which must not be negative, and reports whether no
-// more than 95 % of the bound are used then. If it is false nothing was counted.
-func (b *Budget) TryAdd(n int64) bool {
+// more than percent of the bound are used then. If it is false nothing was
+// counted.
+func (b *Budget) TryAdd(n int64, percent int) bool {
 	var charged int64
-	return b.charge(&charged, n, inboundShare)
+	return b.charge(&charged, n, int64(percent))
 }
 
 // charge counts n bytes more, or fewer, in place of those that *charged says,
@@ -97,7 +98,7 @@ func (b *Budget) beyond(percent int64) bool {
 
 // What of the budget each kind of memory may use up, in percent.
 const (
-	largeShare    = 50 // large read buffers
+	largeShare    = 25 // large read buffers, which HandOff may double
 	tightShare    = 85 // new connections
 	inboundShare  = 95
 	outboundShare = 100

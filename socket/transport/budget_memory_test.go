@@ -118,14 +118,14 @@ func TestShortMemoryMakesReadBuffersSmall(t *testing.T) {
 		message := make([]byte, 30<<10)
 		say(t, peer, message)
 		<-h.began
-		budget.Add(budget.Max() / 2)
-		defer budget.Add(-budget.Max() / 2)
+		budget.Add(budget.Max()/4 + 1)
+		defer budget.Add(-budget.Max()/4 - 1)
 		say(t, peer, message)
 		if n := <-h.began; n != len(message) {
 			t.Errorf("a message of %d bytes came as %d", len(message), n)
 		}
 		if n := c.in.bufferSize(c.cfg); n > smallInput {
-			t.Errorf("read buffers have %d bytes with half of the budget used", n)
+			t.Errorf("read buffers have %d bytes with 25 %% of the budget used", n)
 		}
 		c.CloseNow()
 		<-h.closed
@@ -251,9 +251,9 @@ func TestReadHoldsNothingOfTheBudgetBetweenTwoCalls(t *testing.T) {
 	})
 }
 
-func TestTryAddLeavesTheLastTwentiethForWhatCannotBeRefused(t *testing.T) {
+func TestTryAddCountsUpToAShareOfTheBudget(t *testing.T) {
 	b := NewBudget(1000)
-	if !b.TryAdd(950) || b.TryAdd(1) || b.Used() != 950 || !b.Tight() {
+	if !b.TryAdd(950, 95) || b.TryAdd(1, 95) || b.Used() != 950 || !b.Tight() {
 		t.Errorf("TryAdd beyond 950 of 1000: %d used", b.Used())
 	}
 	b.Add(500)
@@ -264,7 +264,7 @@ func TestTryAddLeavesTheLastTwentiethForWhatCannotBeRefused(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 1000 {
-				if b.TryAdd(100) {
+				if b.TryAdd(100, 50) {
 					b.Add(-100)
 				}
 			}
@@ -276,7 +276,7 @@ func TestTryAddLeavesTheLastTwentiethForWhatCannotBeRefused(t *testing.T) {
 	}
 	var none *Budget
 	none.Add(1)
-	if !none.TryAdd(1<<40) || none.Tight() || none.Used() != 0 || none.Max() != 0 {
+	if !none.TryAdd(1<<40, 1) || none.Tight() || none.Used() != 0 || none.Max() != 0 {
 		t.Error("a nil Budget has a bound")
 	}
 }
