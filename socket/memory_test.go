@@ -25,15 +25,15 @@ func blocking(s *socket.Server) (handled *atomic.Int32, release func()) {
 // them the client is not read, and nothing is lost once the handler returns.
 func TestMessagesBehindASlowHandlerAreHeldBackWhenMemoryIsShort(t *testing.T) {
 	run(t, func(t *testing.T, e *env) {
-		const budget = 2 << 20
+		const budget = 8 << 20
 		server := e.serve(socket.WithMemoryBudget(budget), socket.WithPingInterval(4*time.Second), socket.WithPingTimeout(-1))
 		handled, release := blocking(server)
-		const clients, messages = 12, 40
+		const clients, messages = 60, 120
 		var peers []*peer
 		for range clients {
 			peers = append(peers, e.raw())
 		}
-		message := `{"event":"slow","data":"` + strings.Repeat("x", 12<<10) + `"}`
+		message := `{"event":"slow","data":"` + strings.Repeat("x", 3<<10) + `"}`
 		for _, p := range peers {
 			go func() {
 				for range messages {
