@@ -226,6 +226,7 @@ func (c *Conn) wrote(q *batch, err error) bool {
 	putBatch(q)
 	o := &c.out
 	o.mu.Lock()
+	o.leaving = 0
 	if o.err == nil {
 		o.bytes -= bytes
 		o.frames -= frames
