@@ -221,7 +221,7 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 		return
 	}
 	if !c.turn.begin() {
-		c.leave(typ, bytes.Clone(p))
+		c.leave(typ, p)
 		return
 	}
 	defer c.turn.end()
@@ -231,9 +231,15 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 	c.handle(typ, p)
 }
 
-// leave hands a message to whoever runs handlers at the moment. It keeps p.
+// leave hands a copy of a message to whoever runs handlers at the moment. The
+// copy is made once there is room for it.
 func (c *conn) leave(typ transport.MessageType, p []byte) {
-	c.turn.leave(len(p), func() { c.handle(typ, p) })
+	var kept []byte
+	c.turn.leave(task{
+		run:    func() { c.handle(typ, kept) },
+		keep:   func() { kept = bytes.Clone(p) },
+		weight: len(p),
+	})
 }
 
 // handle runs the handlers for a message. It keeps p if that is binary.
@@ -242,7 +248,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 		return
 	}
 	if typ == transport.MessageBinary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: p})
+		c.callWithin(int64(len(p)), &incoming{event: EventMessage, kind: fromBinary, binary: p})
 		return
 	}
 	env, err := envelope.Parse(p)
@@ -258,7 +264,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 			return
 		}
 	}
-	c.call(&m)
+	c.callWithin(decodedSize(m.raw), &m)
 }
 
 // reserved reports whether an event is told by the library only.
@@ -353,6 +359,6 @@ type beat struct {
 	last    uint32 // the link's activity at the last visit
 	runs    uint32 // handlers begun at the last visit
 	wasBusy bool
-	held    int64         // bytes that waited for a long-polling client at the last visit
+	held    int64         // memory of what waited for a long-polling client at the last visit, bytes
 	pinged  time.Duration // when the last ping left, on the pulse's clock
 }

@@ -20,3 +20,6 @@ func RoomCount(s *Server) int {
 	}
 	return n
 }
+
+// MemoryUsed returns what is counted against the memory budget of s.
+func MemoryUsed(s *Server) int64 { return s.budget.Used() }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -63,37 +61,6 @@ type RateLimits struct {
 // [WithMaxControlFrames].
 func WithRateLimits(l RateLimits) ServerOption {
 	return func(o *serverOptions) { o.rates = l }
-}
-
-// WithMemoryBudget bounds the memory that all clients together can make the
-// server hold: messages that have begun to arrive, and what waits for clients
-// that do not read. When it runs short, clients are refused in this order: new
-// connections with HTTP status 503 from 85 % on, then those whose unfinished
-// message grows with code 1013 from 95 % on, then those whose queue grows, as
-// slow consumers. Default: half of the runtime's soft memory limit (GOMEMLIMIT)
-// where there is one, and 1 GiB otherwise; zero means the default, a negative
-// value no budget.
-func WithMemoryBudget(bytes int64) ServerOption {
-	return func(o *serverOptions) { o.memory = bytes }
-}
-
-// newBudget resolves the default of [WithMemoryBudget].
-func newBudget(bytes int64) *transport.Budget {
-	switch {
-	case bytes > 0:
-		return transport.NewBudget(bytes)
-	case bytes < 0:
-		return nil
-	}
-	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
-		return transport.NewBudget(max(limit/2, 1<<20))
-	}
-	return transport.NewBudget(1 << 30)
-}
-
-// memoryUsed reports whether so many percent of the memory budget are used.
-func (s *Server) memoryUsed(percent int64) bool {
-	return s.budget != nil && s.budget.Used()+s.polled.Load() >= s.budget.Max()/100*percent
 }
 
 // rates is what a socket has used of its rate limits.

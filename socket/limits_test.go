@@ -205,11 +205,11 @@ func TestJoinsBeyondTheRateAreRefused(t *testing.T) {
 
 func TestShortMemoryRefusesNewConnectionsFirst(t *testing.T) {
 	s, c, _ := limited(t, WithMemoryBudget(1000))
-	s.polled.Store(849)
-	if s.memoryUsed(85) {
+	s.budget.Add(849)
+	if s.budget.Tight() {
 		t.Error("849 of 1000 bytes are 85 %")
 	}
-	s.polled.Store(850)
+	s.budget.Add(1)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/?transport=polling", nil))
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "memory") {

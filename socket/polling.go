@@ -28,6 +28,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 		CloseWait:    o.closeTimeout,
 		WriteTimeout: o.writeTimeout,
 		Compression:  o.compression,
+		Hold:         s.hold,
 	}
 	if o.pingInterval > 0 {
 		c.Wait = o.pingInterval
@@ -71,7 +72,7 @@ func (l pollLink) queueShared(m *transport.PreparedMessage) error {
 }
 
 func (l pollLink) push(m poll.Message) error {
-	if l.server.memoryUsed(100) {
+	if b := l.server.budget; b != nil && b.Used() >= b.Max() {
 		if waiting, _ := l.Queued(); waiting > 0 {
 			return transport.ErrQueueFull
 		}

@@ -104,7 +104,7 @@ func (p *pulse) remove(c *conn) {
 	defer p.mu.Unlock()
 	p.wheel.Remove(&c.beat.entry)
 	c.beat.entry.Owner = nil
-	p.server.polled.Add(-c.beat.held)
+	p.server.budget.Add(-c.beat.held)
 	c.beat.held = 0
 	if p.wheel.Len() == 0 && p.wake != nil {
 		p.look()
@@ -152,12 +152,14 @@ func (p *pulse) run(wake, ended chan struct{}) {
 
 // count measures what waits for a long-polling client, for the memory budget.
 func (p *pulse) count(c *conn) {
-	bytes, _ := c.link.queued()
+	const messageCost = 64 // beside its bytes
+	bytes, messages := c.link.queued()
+	held := int64(bytes + messages*messageCost)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.beat.entry.Owner != nil {
-		p.server.polled.Add(int64(bytes) - c.beat.held)
-		c.beat.held = int64(bytes)
+		p.server.budget.Add(held - c.beat.held)
+		c.beat.held = held
 	}
 }
 
@@ -190,8 +192,8 @@ func (p *pulse) visit(c *conn, now time.Duration) {
 	case session.Ping:
 		ping = true
 	case session.Dead:
-		p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
 		if c.end(&ConnectionError{Op: "heartbeat", Err: ErrTimeout}) {
+			p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
 			c.link.refuse(transport.StatusPolicyViolation, "ping timeout")
 		}
 		return

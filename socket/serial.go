@@ -3,6 +3,8 @@ package socket
 import (
 	"context"
 	"sync"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // serial runs the handlers of one socket one at a time and in order, on
@@ -11,6 +13,8 @@ import (
 // A task that ends its goroutine (runtime.Goexit) ends nothing else: a fresh one
 // goes on with the rest.
 type serial struct {
+	budget *transport.Budget // counts what the queue holds; nil: nobody counts
+
 	mu      sync.Mutex // guards the fields below
 	busy    bool
 	reads   bool          // the goroutine that runs tasks is the one that reads
@@ -18,12 +22,14 @@ type serial struct {
 	runs    uint32        // tasks begun, to tell a long one from many
 	queue   []task        // left by others while busy
 	weight  int           // bytes that the queue holds
+	charged int64         // of them, to the budget
 	room    chan struct{} // closed when there may be room in the queue; nil: nobody waits
 }
 
 // task is a piece of work, for a message of weight bytes.
 type task struct {
 	run    func()
+	keep   func() // called once it is certain that run will be; may be nil
 	weight int
 }
 
@@ -32,6 +38,13 @@ type task struct {
 const (
 	maxWaitingTasks = 64
 	maxWaitingBytes = 256 << 10
+)
+
+// What the budget counts: a task beside its message, and in which steps, so that
+// a few small messages cost it nothing.
+const (
+	taskCost   = 128
+	chargeStep = 4 << 10
 )
 
 // begin reports whether the caller, who reads the connection, may run a task now;
@@ -78,6 +91,7 @@ func (s *serial) next() (task, bool) {
 	for len(s.queue) == 0 {
 		if s.handing == nil {
 			s.busy, s.reads, s.queue = false, false, nil
+			s.wake()
 			return task{}, false
 		}
 		s.awaitHandOff()
@@ -87,11 +101,42 @@ func (s *serial) next() (task, bool) {
 	s.queue = s.queue[1:]
 	s.weight -= t.weight
 	s.runs++
-	if s.room != nil && len(s.queue) < maxWaitingTasks/2 {
+	s.charge(len(s.queue), s.weight)
+	if len(s.queue) < maxWaitingTasks/2 {
+		s.wake()
+	}
+	return t, true
+}
+
+// wake lets those who wait for room look again. It is called with mu held.
+func (s *serial) wake() {
+	if s.room != nil {
 		close(s.room)
 		s.room = nil
 	}
-	return t, true
+}
+
+// charge counts what a queue of so many tasks and bytes holds, and reports
+// whether the budget has room for it. It is called with mu held.
+func (s *serial) charge(tasks, weight int) bool {
+	held := int64(weight+tasks*taskCost) / chargeStep * chargeStep
+	switch more := held - s.charged; {
+	case more < 0:
+		s.budget.Add(more)
+	case more > 0 && !s.budget.TryAdd(more, waitingShare):
+		return false
+	}
+	s.charged = held
+	return true
+}
+
+// fits reports whether a message of n bytes may wait: when it may not, its reader
+// does, which holds its sender back. It is called with mu held.
+func (s *serial) fits(n int) bool {
+	if len(s.queue) > 0 && (len(s.queue) >= maxWaitingTasks || s.weight+n > maxWaitingBytes) {
+		return false
+	}
+	return s.charge(len(s.queue)+1, s.weight+n)
 }
 
 // stopReading says that the goroutine that reads is about to end.
@@ -165,13 +210,13 @@ func (s *serial) spawnWithin(ctx context.Context, n int, f func()) bool {
 	}
 }
 
-// leave is run for a message of n bytes whose reader found s busy. It waits
-// while too much is left already.
-func (s *serial) leave(n int, f func()) {
+// leave is run for a message whose reader found s busy. It waits while too much
+// is left already, or the budget has no room; t.keep is called when it has waited.
+func (s *serial) leave(t task) {
 	for {
-		mine, room := s.take(task{run: f, weight: n}, true, true)
+		mine, room := s.take(t, true, true)
 		if mine {
-			s.perform(f)
+			s.perform(t.run)
 		}
 		if room == nil {
 			return
@@ -192,15 +237,18 @@ func (s *serial) perform(f func()) {
 func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !s.busy:
-		s.start(reads)
-		return true, nil
-	case bounded && len(s.queue) > 0 && (len(s.queue) >= maxWaitingTasks || s.weight+t.weight > maxWaitingBytes):
+	if s.busy && bounded && !s.fits(t.weight) {
 		if s.room == nil {
 			s.room = make(chan struct{})
 		}
 		return false, s.room
+	}
+	if t.keep != nil {
+		t.keep()
+	}
+	if !s.busy {
+		s.start(reads)
+		return true, nil
 	}
 	s.queue = append(s.queue, t)
 	s.weight += t.weight

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
@@ -25,8 +24,7 @@ type Server struct {
 	rooms    *rooms
 	pulse    pulse
 	polling  *pollhttp.Engine
-	budget   *transport.Budget
-	polled   atomic.Int64 // bytes that wait for long-polling clients, counted now and then
+	budget   *transport.Budget // nil: none
 	patience patience
 	full     limiter // of the log lines about full servers
 	refused  limiter // of the log lines about refused handshakes
@@ -169,7 +167,13 @@ func newID() string {
 
 // newConn returns the socket of a connection that is being made.
 func (s *Server) newConn(id string, r *http.Request) *conn {
-	return &conn{id: id, server: s, info: newRequestInfo(r), rates: newRates(s.opts.rates, s.pulse.now())}
+	return &conn{
+		id:     id,
+		server: s,
+		info:   newRequestInfo(r),
+		rates:  newRates(s.opts.rates, s.pulse.now()),
+		turn:   serial{budget: s.budget},
+	}
 }
 
 // open makes a connection known and runs its connect handlers, before the first
@@ -200,7 +204,7 @@ func (s *Server) admit() *pollhttp.Refusal {
 	s.mu.Lock()
 	closing := s.closing
 	full := s.opts.maxConnections > 0 && s.count >= s.opts.maxConnections
-	tight := s.memoryUsed(85)
+	tight := s.budget.Tight()
 	if !closing && !full && !tight {
 		s.count++
 	}
@@ -216,7 +220,7 @@ func (s *Server) admit() *pollhttp.Refusal {
 	case tight:
 		reason = "the server is short of memory"
 		if s.full.allow(time.Now()) {
-			s.log.Warn("socket: connection refused: memory is short", "option", "WithMemoryBudget", "max", s.budget.Max(), "actual", s.budget.Used()+s.polled.Load())
+			s.log.Warn("socket: connection refused: memory is short", "option", "WithMemoryBudget", "max", s.budget.Max(), "actual", s.budget.Used())
 		}
 	default:
 		return nil

@@ -8,7 +8,12 @@ type batch struct {
 	items  []item
 	bytes  int // of all frames ever added
 	frames int
+	memory int // that these lie in, with the buffers' spare room, bytes
 }
+
+// itemCost is what an item costs beside its bytes: its place in the list and, in
+// a blocked write, in the vectors that the system call wants.
+const itemCost = 80
 
 // item is one frame or several, ready for the wire. buf owns b, or is nil when
 // b is shared with other connections and must not be changed.
@@ -47,6 +52,7 @@ func (q *batch) share(frame []byte) {
 	q.items = append(q.items, item{b: frame})
 	q.bytes += len(frame)
 	q.frames++
+	q.memory += len(frame) + itemCost
 }
 
 // room returns an item of the batch's own with at least n spare bytes after
@@ -64,6 +70,7 @@ func (q *batch) room(n int) *item {
 	}
 	buf := getBuffer(size)
 	q.items = append(q.items, item{b: buf.b[:0], buf: buf})
+	q.memory += len(buf.b) + itemCost
 	return &q.items[len(q.items)-1]
 }
 
@@ -74,6 +81,7 @@ func (q *batch) keepRest(n int, head, payload []byte) {
 	b := append(buf.b[:0], head[min(n, len(head)):]...)
 	b = append(b, payload[max(n-len(head), 0):]...)
 	q.items = append(q.items, item{b: b, buf: buf})
+	q.memory += len(buf.b) + itemCost
 }
 
 // append moves all of more behind q and gives the empty list back.
@@ -81,6 +89,7 @@ func (q *batch) append(more *batch) {
 	q.items = append(q.items, more.items...)
 	q.bytes += more.bytes
 	q.frames += more.frames
+	q.memory += more.memory
 	clear(more.items)
 	more.items = more.items[:0]
 	putBatch(more)

@@ -27,7 +27,7 @@ type input struct {
 	*intake         // of a goroutine that waits; nil before one has
 
 	waited  time.Duration // for the rest of the message that has begun
-	charged int64         // of dec's memory, to the budget
+	charged int64         // of dec's memory and of buf, to the budget
 	armed   bool          // a read deadline is set
 	corked  bool          // answers are being collected since the last fill
 
@@ -83,7 +83,8 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 				in.corked = false
 				c.uncork()
 			}
-			if err := c.chargeInput(); err != nil {
+			in.release()
+			if err := c.chargeInput(inboundShare); err != nil {
 				return ev, err
 			}
 			if err := c.fill(ctx); err != nil {
@@ -96,6 +97,9 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 			}
 			if in.muted.Load() {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
+			}
+			if in.dec.Held() > smallInput {
+				return ev, c.chargeInput(inboundShare) // it stays while a handler works on it
 			}
 			return ev, nil
 		}
@@ -113,18 +117,23 @@ func (in *input) decode() (wsproto.Event, error) {
 	return ev, err
 }
 
-// chargeInput counts the memory of an unfinished message against the budget.
-func (c *Conn) chargeInput() error {
+// chargeInput counts the memory of the input against the budget: that of an
+// unfinished message, and that of finished ones unless it is little. A charge
+// that is refused ends the connection.
+func (c *Conn) chargeInput(share int64) error {
 	b := c.cfg.budget
 	if b == nil {
 		return nil
 	}
 	in := &c.in
-	var held int64
-	if in.dec.InMessage() {
-		held = int64(in.dec.Held())
+	held := int64(in.dec.Held())
+	if in.buf != nil {
+		held += int64(len(in.buf.b))
 	}
-	if b.charge(&in.charged, held, inboundShare) {
+	if held <= smallInput && !in.dec.InMessage() {
+		held = 0
+	}
+	if b.charge(&in.charged, held, share) {
 		return nil
 	}
 	return c.refuse(&wsproto.LimitError{
@@ -167,10 +176,9 @@ func (c *Conn) countControl() error {
 	})
 }
 
-// fill waits for bytes from the peer. Nothing that is undecoded may be left.
+// fill waits for bytes from the peer. The buffer must have been released.
 func (c *Conn) fill(ctx context.Context) error {
 	in := &c.in
-	in.release()
 	if in.watch.state.Load() != unwatched {
 		return c.fillWatched()
 	}
@@ -202,6 +210,11 @@ func (c *Conn) filled(n int) {
 	in.rest = in.buf.b[:n]
 	in.received.Add(1)
 	in.adapt(c.cfg, n)
+	if len(in.buf.b) > smallInput {
+		// It never fails: the buffer is full already, and few are so large when
+		// memory is short.
+		_ = c.chargeInput(anyShare)
+	}
 }
 
 // messageClock returns the time if a message has begun that must not take for ever,
@@ -265,15 +278,21 @@ func (in *input) release() {
 	in.buf, in.rest = nil, nil
 }
 
-// bufferSize returns how much to read at once.
-func (in *input) bufferSize(cfg *config) int { return max(in.size, cfg.bufferSize) }
+// bufferSize returns how much to read at once: little when memory is short.
+func (in *input) bufferSize(cfg *config) int {
+	size := max(in.size, cfg.bufferSize)
+	if size > smallInput && cfg.budget.beyond(largeShare) {
+		return smallInput
+	}
+	return size
+}
 
 // adapt makes the next buffer larger after one that was filled, and smaller
 // again when the peer sends little.
 func (in *input) adapt(cfg *config, n int) {
-	switch size := in.bufferSize(cfg); {
+	switch size := len(in.buf.b) - spare; {
 	case n == len(in.buf.b) && size < maxBuffer:
-		in.size = len(in.buf.b) * classStep
+		in.size = size * classStep
 	case n < size/(classStep*classStep):
 		in.size = size / classStep
 	}
@@ -389,14 +408,15 @@ func (c *Conn) HandOff() bool {
 		return false
 	}
 	// The payload in the handler's hands lies in the old buffers: the goroutine
-	// that called it gives them back.
+	// that called it gives them back, and what they were charged.
 	in := &c.in
 	rest := in.rest
-	in.buf, in.rest, in.kept = nil, nil, nil
+	in.buf, in.rest, in.kept, in.charged = nil, nil, nil, 0
 	in.dec.Release()
 	if len(rest) > 0 {
 		in.buf = getBuffer(len(rest))
 		in.rest = in.buf.b[:copy(in.buf.b, rest)]
+		_ = c.chargeInput(anyShare) // which never fails
 	}
 	in.corked = false
 	c.uncork()

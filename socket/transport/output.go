@@ -24,6 +24,7 @@ type output struct {
 	pong     *batch     // at most one pong, the latest; it overtakes the queue
 	bytes    int        // in all frames that are queued or being written
 	frames   int
+	leaving  int           // memory of what is being written, bytes
 	writing  bool          // somebody writes, and will look at the queue again
 	corked   bool          // a batch of input is being handled; its end will write
 	ticking  bool          // timer is to uncork
@@ -31,7 +32,7 @@ type output struct {
 	stream   bool          // a Writer has begun a message and not finished it
 	final    atomic.Bool   // the close frame is queued: nothing may follow it
 	blocked  bool          // a goroutine writes: what is queued stays for a while
-	charged  int64         // of what is queued, to the budget
+	charged  int64         // of the memory that is held, to the budget
 	err      error         // nothing can be sent any more
 	room     chan struct{} // closed when a write has made room; nil when nobody waits
 	free     chan struct{} // closed when a Writer has finished; nil when nobody waits
@@ -142,6 +143,9 @@ func (c *Conn) WaitQueue(ctx context.Context) error {
 func (c *Conn) flush() {
 	o := &c.out
 	if o.writing || o.queue == nil && o.pong == nil {
+		if o.blocked {
+			c.chargeOutput()
+		}
 		o.mu.Unlock()
 		return
 	}
@@ -179,7 +183,7 @@ func (c *Conn) writeQueue() {
 func (c *Conn) writeLater(q *batch) {
 	o := &c.out
 	o.mu.Lock()
-	o.blocked = true
+	o.blocked, o.leaving = true, q.memory
 	c.chargeOutput()
 	o.mu.Unlock()
 	go c.writeAll(q)
@@ -197,18 +201,30 @@ func (c *Conn) take() *batch {
 		q = p
 	}
 	o.queue, o.pong = nil, nil
+	o.leaving = q.memory
 	return q
 }
 
-// chargeOutput counts what is queued against the budget, if it is there to stay.
-// It is called with mu held.
+// writerCost is the memory of a goroutine that waits in a write, in bytes.
+const writerCost = 8 << 10
+
+// chargeOutput counts the memory that a blocked connection holds for its peer
+// against the budget. It is called with mu held.
 func (c *Conn) chargeOutput() {
 	o := &c.out
-	var held int64
+	var held int
 	if o.blocked && o.err == nil {
-		held = int64(o.bytes)
+		held = writerCost + o.leaving
+		if c.raw == nil {
+			held += min(o.leaving, maxBuffer) // what writeGathered copies it to
+		}
+		for _, q := range [...]*batch{o.queue, o.deferred, o.pong} {
+			if q != nil {
+				held += q.memory
+			}
+		}
 	}
-	c.cfg.budget.charge(&o.charged, held, anyShare)
+	c.cfg.budget.charge(&o.charged, int64(held), anyShare)
 }
 
 // wrote accounts for a batch that was written, or failed to be, and reports
@@ -219,6 +235,7 @@ func (c *Conn) wrote(q *batch, err error) bool {
 	putBatch(q)
 	o := &c.out
 	o.mu.Lock()
+	o.leaving = 0
 	if o.err == nil {
 		o.bytes -= bytes
 		o.frames -= frames

@@ -27,9 +27,7 @@ func (c *Conn) Read(ctx context.Context) (MessageType, []byte, error) {
 		return 0, nil, err
 	}
 	payload := in.dec.Take(ev)
-	if len(in.rest) == 0 {
-		in.release()
-	}
+	c.releaseRead()
 	return messageType(ev.Opcode), payload, nil
 }
 
@@ -53,6 +51,14 @@ func (c *Conn) beginRead(ctx context.Context) error {
 func (c *Conn) endRead() {
 	c.in.reading.give()
 	c.settleInput()
+}
+
+// releaseRead gives back what a connection need not hold until the next Read.
+func (c *Conn) releaseRead() {
+	if in := &c.in; len(in.rest) == 0 {
+		in.release()
+		_ = c.chargeInput(anyShare) // which never fails
+	}
 }
 
 // await returns the next event that concerns the caller, who has the right to

@@ -89,9 +89,7 @@ func (r *messageReader) done() {
 	if r.final {
 		in.reader, r.err = nil, io.EOF
 	}
-	if len(in.rest) == 0 {
-		in.release()
-	}
+	r.c.releaseRead()
 }
 
 // leaveReader gives up the message that a reader has not read to its end.

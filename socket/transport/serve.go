@@ -75,9 +75,14 @@ func (c *Conn) serve(mine uint32) {
 	in := &c.in
 	h := in.turn.handler
 	calling := false
+	var charged int64 // of what the handler has in its hands, to the budget
 	defer func() {
-		if calling && in.turn.end(mine) {
+		switch {
+		case !calling:
+		case in.turn.end(mine):
 			go c.serve(mine) // owned by c: ends with the connection
+		default:
+			c.cfg.budget.charge(&charged, 0, anyShare)
 		}
 	}()
 	for turns := in.received.Load() + maxTurns; ; {
@@ -98,6 +103,7 @@ func (c *Conn) serve(mine uint32) {
 			c.cork()
 		}
 		held, kept := in.buf, in.kept
+		charged = in.charged
 		in.turn.begin(mine)
 		calling = true
 		h.OnMessage(c, messageType(ev.Opcode), ev.Payload)
@@ -105,6 +111,7 @@ func (c *Conn) serve(mine uint32) {
 		if !in.turn.end(mine) {
 			putBuffer(held)
 			putBuffer(kept)
+			c.cfg.budget.charge(&charged, 0, anyShare)
 			return
 		}
 		if in.received.Load() == turns {

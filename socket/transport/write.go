@@ -147,7 +147,7 @@ func (c *Conn) admitBeside(apart *batch, n int) error {
 		return errClosed
 	case o.full(c.cfg, apart, n):
 		return ErrQueueFull
-	case o.blocked && !c.cfg.budget.charge(&o.charged, int64(o.bytes+n), outboundShare):
+	case o.blocked && !c.cfg.budget.fits(int64(n), outboundShare):
 		return ErrQueueFull
 	}
 	return nil

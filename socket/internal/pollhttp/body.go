@@ -17,7 +17,7 @@ const recordsType = "text/plain; charset=utf-8"
 
 // readBody returns the body of a POST, decompressed. The limit counts the bytes
 // on the wire and the decompressed ones alike.
-func (e *Engine) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Refusal) {
+func (e *Engine) readBody(w http.ResponseWriter, r *http.Request, m *memory) ([]byte, *Refusal) {
 	limit := e.config.Limits.Body
 	wire := io.Reader(r.Body)
 	if limit >= 0 {
@@ -31,6 +31,11 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Refu
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 	case "gzip":
+		if !m.grow(r.Context(), unzipCost) {
+			w.Header().Set("Connection", "close")
+			return nil, noMemory
+		}
+		defer m.less(unzipCost)
 		z, err := gzip.NewReader(wire)
 		if err != nil {
 			return nil, unreadable(err, limit)
@@ -46,8 +51,11 @@ func (e *Engine) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *Refu
 			Header: http.Header{"Accept-Encoding": {"gzip"}},
 		}
 	}
-	// ReadAll grows with what came, not with what was announced.
-	body, err := io.ReadAll(source)
+	body, err := readAll(r.Context(), source, m)
+	if err == errNoMemory {
+		w.Header().Set("Connection", "close")
+		return nil, noMemory
+	}
 	if err != nil {
 		return nil, unreadable(err, limit)
 	}
@@ -77,11 +85,24 @@ func unreadable(err error, limit int) *Refusal {
 	return badRequest("the body could not be read or is not valid gzip")
 }
 
-// writeRecords answers a poll with messages.
-func (e *Engine) writeRecords(w http.ResponseWriter, r *http.Request, messages []Message) {
+// writeRecords answers a poll with messages. One answer of a session is always
+// written, since the queue empties with it; further ones at the same time, to
+// polls that were superseded but are not read, if there is memory for them.
+func (e *Engine) writeRecords(w http.ResponseWriter, r *http.Request, s *Session, first uint64, messages []Message) {
 	size := poll.BodyLen(messages)
+	m := memory{engine: e}
+	defer m.free()
+	if s.answering.Add(1) == 1 {
+		m.must(size)
+	} else if !m.tryGrow(size) {
+		s.answering.Add(-1)
+		noMemory.write(w)
+		return
+	}
+	defer s.answering.Add(-1)
 	body := poll.AppendBody(make([]byte, 0, size), messages)
 	h := w.Header()
+	h.Set(seqHeader, strconv.FormatUint(first, 10))
 	h.Set("Content-Type", recordsType)
 	if e.zip != nil {
 		h.Add("Vary", "Accept-Encoding")

@@ -49,6 +49,13 @@ type Config struct {
 	// WriteTimeout is the time for writing an answer; by default 10 s.
 	WriteTimeout time.Duration
 
+	// Hold, if not nil, is asked before n bytes more are held for the body of a
+	// POST, and told with a negative n when they are held no longer. Where it says
+	// no, the request is refused with 503, upon which a client repeats it; it may
+	// not say no to what must be held, the answer that a session's queue empties
+	// into.
+	Hold func(n int, must bool) bool
+
 	// Compression lets answers of 1 KiB and more be compressed with gzip for
 	// clients that accept it. Compressed POSTs are always understood.
 	Compression bool
@@ -76,6 +83,9 @@ func New(c Config) *Engine {
 	}
 	if c.NewID == nil {
 		c.NewID = newID
+	}
+	if c.Hold == nil {
+		c.Hold = func(int, bool) bool { return true }
 	}
 	c.Limits = c.Limits.WithDefaults()
 	for _, d := range []struct {

@@ -2,7 +2,6 @@ package pollhttp
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/poll"
@@ -45,8 +44,7 @@ func (e *Engine) poll(w http.ResponseWriter, r *http.Request, s *Session, q quer
 		switch answer {
 		case poll.AnswerMessages:
 			control.SetWriteDeadline(time.Now().Add(e.config.WriteTimeout))
-			w.Header().Set(seqHeader, strconv.FormatUint(first, 10))
-			e.writeRecords(w, r, batch)
+			e.writeRecords(w, r, s, first, batch)
 			return
 		case poll.AnswerSuperseded:
 			w.WriteHeader(http.StatusNoContent)

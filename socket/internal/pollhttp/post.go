@@ -24,7 +24,14 @@ func (e *Engine) post(w http.ResponseWriter, r *http.Request, s *Session, q quer
 	defer release(s.slots)
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Now().Add(e.config.ReadTimeout))
-	body, refusal := e.readBody(w, r)
+	m := memory{engine: e}
+	handed := false
+	defer func() {
+		if !handed {
+			m.free()
+		}
+	}()
+	body, refusal := e.readBody(w, r, &m)
 	if refusal != nil {
 		refusal.write(w)
 		return
@@ -34,6 +41,7 @@ func (e *Engine) post(w http.ResponseWriter, r *http.Request, s *Session, q quer
 		malformed(err).write(w)
 		return
 	}
+	m.must(binaries(messages))
 	// The handler may take its time: nothing must cut the connection meanwhile.
 	control.SetReadDeadline(time.Time{})
 	control.SetWriteDeadline(time.Time{})
@@ -41,11 +49,12 @@ func (e *Engine) post(w http.ResponseWriter, r *http.Request, s *Session, q quer
 		cancelled.write(w)
 		return
 	}
-	b, refusal := s.handOn(q.seq.value, messages)
+	b, refusal := s.handOn(q.seq.value, messages, m)
 	if refusal != nil {
 		refusal.write(w)
 		return
 	}
+	handed = true
 	select {
 	case <-b.done:
 	case <-ctx.Done():
@@ -70,6 +79,8 @@ type batch struct {
 
 	// Guarded by the session's mu, and fixed once done is closed:
 	messages []Message // those that it has not seen
+	memory   memory    // that they lie in
+	runners  int       // goroutines inside run
 	runner   int       // the goroutine whose turn it is, counted by HandOff
 	calling  bool      // it is in a call of the handler
 	received uint64    // the acknowledgement
@@ -77,9 +88,10 @@ type batch struct {
 }
 
 // handOn begins to give the messages that are new to the handler. The caller has
-// the turn, which is passed on to the batch, or given back with a refusal.
-func (s *Session) handOn(first uint64, messages []Message) (*batch, *Refusal) {
-	b := &batch{done: make(chan struct{})}
+// the turn and the memory, which are passed on to the batch; with a refusal the
+// turn is given back.
+func (s *Session) handOn(first uint64, messages []Message, m memory) (*batch, *Refusal) {
+	b := &batch{done: make(chan struct{}), memory: m, runners: 1}
 	s.mu.Lock()
 	skip, err := s.core.Skip(first, len(messages))
 	if err == nil {
@@ -108,7 +120,9 @@ func (s *Session) run(b *batch, mine int) {
 			// The handler has ended its goroutine (runtime.Goexit), and nothing
 			// else: a fresh one goes on.
 			go s.run(b, mine)
+			return
 		}
+		s.leaveBatch(b)
 	}()
 	for {
 		s.mu.Lock()
@@ -141,6 +155,18 @@ func (s *Session) run(b *batch, mine int) {
 	s.engine.sessions.end(s)
 }
 
+// leaveBatch counts a goroutine of b out. With the last one nobody holds its
+// messages any more.
+func (s *Session) leaveBatch(b *batch) {
+	s.mu.Lock()
+	b.runners--
+	last := b.runners == 0
+	s.mu.Unlock()
+	if last {
+		b.memory.free()
+	}
+}
+
 // HandOff lets messages go on being handed on while the handler is still inside
 // Message: a fresh goroutine takes over, and the POST is answered once it is
 // through. Whoever calls it keeps the order of messages itself from there on. It
@@ -154,6 +180,7 @@ func (s *Session) HandOff() bool {
 	}
 	b.calling = false
 	b.runner++
+	b.runners++
 	go s.run(b, b.runner)
 	return true
 }

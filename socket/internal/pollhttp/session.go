@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/poll"
@@ -20,6 +21,8 @@ type Session struct {
 
 	turn  chan struct{} // holds a token while a POST hands on its messages
 	slots chan struct{} // holds a token for each POST whose body is in memory
+
+	answering atomic.Int32 // polls whose answer is being written
 
 	mu      sync.Mutex // guards all below
 	core    poll.Session
