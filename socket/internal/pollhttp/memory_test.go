@@ -81,6 +81,7 @@ func TestBodyWaitsForMemoryAndIsRefusedInTheEnd(t *testing.T) {
 			b.hold(-90<<10, false)
 		}()
 		want(t, c.post(2, body), 200, `{"ack":2}`)
+		synctest.Wait()
 		b.wantUsed(t, "at the end", 0, 0)
 	})
 }
