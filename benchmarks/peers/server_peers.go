@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
+	"unicode/utf8"
 
 	coder "github.com/coder/websocket"
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	gorilla "github.com/gorilla/websocket"
 	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
@@ -16,7 +20,8 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gorillaServer: one goroutine for each connection, a mutex around its writes.
+// gorillaServer: one goroutine for each connection, which reads into a buffer of
+// its own; a mutex around writes of broadcasts.
 type gorillaServer struct{}
 
 type gorillaConn struct {
@@ -25,7 +30,7 @@ type gorillaConn struct {
 }
 
 func (gorillaServer) serve(l net.Listener, mode string) error {
-	u := gorilla.Upgrader{ReadBufferSize: 4096, WriteBufferPool: &sync.Pool{}}
+	u := gorilla.Upgrader{WriteBufferPool: &sync.Pool{}}
 	var all members[*gorillaConn]
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		conn, err := u.Upgrade(w, r, nil)
@@ -33,18 +38,28 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 			return
 		}
 		c := &gorillaConn{Conn: conn}
-		all.add(c)
-		defer all.remove(c)
+		if mode != "echo" {
+			all.add(c)
+			defer all.remove(c)
+		}
+		var buf bytes.Buffer
 		for {
-			typ, p, err := c.ReadMessage()
+			typ, r, err := c.NextReader()
 			if err != nil {
 				return
 			}
+			buf.Reset()
+			if _, err := buf.ReadFrom(r); err != nil {
+				return
+			}
+			if typ == gorilla.TextMessage && !utf8.Valid(buf.Bytes()) {
+				return // gorilla leaves that to its user
+			}
 			if mode == "echo" {
-				c.WriteMessage(typ, p)
+				c.WriteMessage(typ, buf.Bytes())
 				continue
 			}
-			m, err := gorilla.NewPreparedMessage(typ, p)
+			m, err := gorilla.NewPreparedMessage(typ, buf.Bytes())
 			if err != nil {
 				return
 			}
@@ -57,7 +72,8 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 	})
 }
 
-// coderServer as its documentation has it.
+// coderServer: one goroutine for each connection, which reads into a buffer of its
+// own.
 type coderServer struct{}
 
 func (coderServer) serve(l net.Listener, mode string) error {
@@ -69,29 +85,50 @@ func (coderServer) serve(l net.Listener, mode string) error {
 			return
 		}
 		c.SetReadLimit(1 << 20)
-		all.add(c)
-		defer all.remove(c)
+		if mode != "echo" {
+			all.add(c)
+			defer all.remove(c)
+		}
+		var buf bytes.Buffer
 		for {
-			typ, p, err := c.Read(ctx)
+			typ, r, err := c.Reader(ctx)
 			if err != nil {
 				return
 			}
+			buf.Reset()
+			if _, err := buf.ReadFrom(r); err != nil {
+				return
+			}
+			if typ == coder.MessageText && !utf8.Valid(buf.Bytes()) {
+				return // coder leaves that to its user
+			}
 			if mode == "echo" {
-				c.Write(ctx, typ, p)
+				c.Write(ctx, typ, buf.Bytes())
 				continue
 			}
-			all.each(func(c *coder.Conn) { c.Write(ctx, typ, p) })
+			all.each(func(c *coder.Conn) { c.Write(ctx, typ, buf.Bytes()) })
 		}
 	})
 }
 
-// gobwasServer: a goroutine for each connection, frames compiled once for a
-// broadcast.
+// gobwasServer: a goroutine for each connection over the low-level functions of
+// the library, which are what it is chosen for. What is read is buffered, answers
+// leave before more is waited for, a broadcast is compiled once. The load sends no
+// control frames and no fragments.
 type gobwasServer struct{}
 
 type gobwasConn struct {
 	net.Conn
-	mu sync.Mutex
+	mu  sync.Mutex    // guards writes of broadcasts
+	out *bufio.Writer // answers
+}
+
+// Read writes what has been answered before it waits.
+func (c *gobwasConn) Read(p []byte) (int, error) {
+	if err := c.out.Flush(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
 }
 
 func (gobwasServer) serve(l net.Listener, mode string) error {
@@ -102,27 +139,42 @@ func (gobwasServer) serve(l net.Listener, mode string) error {
 			return err
 		}
 		go func() {
+			defer conn.Close()
 			if _, err := ws.Upgrade(conn); err != nil {
-				conn.Close()
 				return
 			}
-			c := &gobwasConn{Conn: conn}
-			all.add(c)
-			defer all.remove(c)
+			c := &gobwasConn{Conn: conn, out: bufio.NewWriter(conn)}
+			if mode != "echo" {
+				all.add(c)
+				defer all.remove(c)
+			}
+			in := bufio.NewReader(c)
+			var buf []byte
 			for {
-				p, op, err := wsutil.ReadClientData(c)
-				if err != nil {
+				h, err := ws.ReadHeader(in)
+				if err != nil || !h.Fin || !h.OpCode.IsData() || h.Length > 1<<20 {
 					return
 				}
+				buf = slices.Grow(buf[:0], int(h.Length))[:h.Length]
+				if _, err := io.ReadFull(in, buf); err != nil {
+					return
+				}
+				ws.Cipher(buf, h.Mask, 0)
+				if h.OpCode == ws.OpText && !utf8.Valid(buf) {
+					return
+				}
+				frame := ws.NewFrame(h.OpCode, true, buf)
 				if mode == "echo" {
-					wsutil.WriteServerMessage(c, op, p)
+					if err := ws.WriteFrame(c.out, frame); err != nil {
+						return
+					}
 					continue
 				}
-				frame := ws.MustCompileFrame(ws.NewFrame(op, true, p))
+				compiled := ws.MustCompileFrame(frame)
 				all.each(func(c *gobwasConn) {
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					c.Write(frame)
+					c.Write(compiled)
 				})
 			}
 		}()
@@ -149,6 +201,12 @@ func (h *gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	b.Close()
 }
 
+func (h *gwsHandler) OnClose(c *gws.Conn, _ error) {
+	if h.mode != "echo" {
+		h.all.remove(c)
+	}
+}
+
 func (gwsServer) serve(l net.Listener, mode string) error {
 	h := &gwsHandler{mode: mode}
 	u := gws.NewUpgrader(h, &gws.ServerOption{CheckUtf8Enabled: true})
@@ -157,11 +215,10 @@ func (gwsServer) serve(l net.Listener, mode string) error {
 		if err != nil {
 			return
 		}
-		h.all.add(c)
-		go func() {
-			defer h.all.remove(c)
-			c.ReadLoop()
-		}()
+		if mode != "echo" {
+			h.all.add(c)
+		}
+		go c.ReadLoop() // so that the request is not kept
 	})
 }
 
@@ -174,8 +231,11 @@ func (nbioServer) serve(l net.Listener, mode string) error {
 	l.Close() // the engine listens itself
 	var all members[*nbio.Conn]
 	u := nbio.NewUpgrader()
-	u.OnOpen(func(c *nbio.Conn) { all.add(c) })
-	u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })
+	u.KeepaliveTime = 0 // members of a room may say nothing for long
+	if mode != "echo" {
+		u.OnOpen(func(c *nbio.Conn) { all.add(c) })
+		u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })
+	}
 	u.OnMessage(func(c *nbio.Conn, typ nbio.MessageType, p []byte) {
 		if mode == "echo" {
 			c.WriteMessage(typ, p)
@@ -185,7 +245,9 @@ func (nbioServer) serve(l net.Listener, mode string) error {
 	})
 	e := nbhttp.NewEngine(nbhttp.Config{
 		Network: "tcp", Addrs: []string{addr}, ReadBufferSize: 64 << 10,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
+		// By default it sends messages of more than 32 KiB in pieces.
+		MaxWebsocketFramePayloadSize: 1 << 20,
+		Handler:                      http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
 	})
 	if err := e.Start(); err != nil {
 		return err
