@@ -3,14 +3,14 @@
 //
 //	go run .                          # the table, some six minutes
 //	go run . -check                   # the same, coarse: a minute and a half
-//	go run . -row "64 KiB" -rounds 3 -servers gws,socket.go
+//	go run . -check -row "64 KiB" -servers gws,socket.go
 //	go run . -row chat -servers socket.go -profile /tmp/profiles
 //
 // Each server runs in a process of its own on the first processor, the load in
 // another on the second; the server's CPU time is read before and after each
-// round. The servers take turns round by round, so that what changes on the
-// machine meets all of them. A cell is the median of the rounds, as a ratio to
-// the server that -base names: 2.00x spends half the time.
+// round. The servers take turns round by round, and rounds are short, so that what
+// changes on the machine meets all of them. A cell is the median of the rounds, and
+// of their ratios to the server that -base names: 2.00x spends half the time.
 package main
 
 import (
@@ -33,9 +33,9 @@ func main() {
 	row := flag.String("row", "", "only rows whose name matches this regular expression")
 	only := flag.String("servers", "", "only these servers, separated by commas")
 	base := flag.String("base", "gws", "the server that the ratios refer to")
-	rounds := flag.Int("rounds", 5, "rounds of each cell")
-	length := flag.Duration("time", time.Second, "length of a round")
-	check := flag.Bool("check", false, "coarse and fast: 3 rounds of 300 ms, as -rounds and -time say otherwise")
+	rounds := flag.Int("rounds", 21, "rounds of each cell")
+	length := flag.Duration("time", 250*time.Millisecond, "length of a round")
+	check := flag.Bool("check", false, "coarse and fast: 5 rounds of 200 ms, unless -rounds and -time say otherwise")
 	verbose := flag.Bool("v", false, "print every round to standard error, and how busy both processors were")
 	profile := flag.String("profile", "", "write a CPU profile of each server and row to this folder")
 	flag.Parse()
@@ -43,10 +43,10 @@ func main() {
 		given := map[string]bool{}
 		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 		if !given["rounds"] {
-			*rounds = 3
+			*rounds = 5
 		}
 		if !given["time"] {
-			*length = 300 * time.Millisecond
+			*length = 200 * time.Millisecond
 		}
 	}
 	pattern, err := regexp.Compile("(?i)" + *row)

@@ -52,9 +52,6 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 			if _, err := buf.ReadFrom(r); err != nil {
 				return
 			}
-			if typ == gorilla.TextMessage && !utf8.Valid(buf.Bytes()) {
-				return // gorilla leaves that to its user
-			}
 			if mode == "echo" {
 				c.WriteMessage(typ, buf.Bytes())
 				continue
@@ -98,9 +95,6 @@ func (coderServer) serve(l net.Listener, mode string) error {
 			buf.Reset()
 			if _, err := buf.ReadFrom(r); err != nil {
 				return
-			}
-			if typ == coder.MessageText && !utf8.Valid(buf.Bytes()) {
-				return // coder leaves that to its user
 			}
 			if mode == "echo" {
 				c.Write(ctx, typ, buf.Bytes())

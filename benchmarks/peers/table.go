@@ -38,7 +38,7 @@ func (r *runner) row(w workload) error {
 		cells[i] = &cell{}
 	}
 	if w.kind == idles {
-		for range min(r.rounds, 3) {
+		for range max(1, r.rounds/7) {
 			for i, c := range cells {
 				c.try(func() (float64, error) { return idleMemory(r.names[i], w) })
 			}
@@ -46,9 +46,9 @@ func (r *runner) row(w workload) error {
 	} else {
 		r.takeTurns(w, cells)
 	}
-	base := 0.0
+	var base []float64
 	if i := slices.Index(r.names, r.base); i >= 0 && cells[i].failed == nil {
-		base = median(cells[i].figures)
+		base = cells[i].figures
 	}
 	texts := make([]string, len(cells))
 	for i, c := range cells {
@@ -112,20 +112,25 @@ func (c *cell) try(measure func() (float64, error)) {
 	}
 }
 
-func (c *cell) text(base float64, w workload) string {
+// text is the cell as it is printed. The ratio is the median of those of each
+// round: what slows the machine down for a while meets both sides of it.
+func (c *cell) text(base []float64, w workload) string {
 	if c.failed != nil {
 		return "failed"
 	}
-	m := median(c.figures)
-	figure := fmt.Sprintf("%.2f µs", m)
+	figure := fmt.Sprintf("%.2f µs", median(c.figures))
 	if w.kind == idles {
-		figure = fmt.Sprintf("%.0f B", m)
+		figure = fmt.Sprintf("%.0f B", median(c.figures))
 	}
 	figure = fmt.Sprintf("%s ±%.0f %%", figure, spread(c.figures))
-	if base == 0 {
+	if base == nil {
 		return figure
 	}
-	return fmt.Sprintf("%.2fx (%s)", base/m, figure)
+	ratios := make([]float64, len(c.figures))
+	for i, x := range c.figures {
+		ratios[i] = base[i] / x
+	}
+	return fmt.Sprintf("%.2fx (%s)", median(ratios), figure)
 }
 
 // round keeps the server busy once, and returns its microseconds of CPU for each
@@ -216,12 +221,20 @@ func idleMemory(name string, w workload) (float64, error) {
 	return float64(after[0]-before[0]) / float64(w.conns), nil
 }
 
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
+func median(v []float64) float64 { return quantile(v, 0.5) }
+
+// spread is half the distance between the quartiles, in percent of the median.
+func spread(v []float64) float64 {
+	return (quantile(v, 0.75) - quantile(v, 0.25)) / 2 / median(v) * 100
 }
 
-// spread is half the range of the measurements, in percent of their median.
-func spread(v []float64) float64 {
-	return (slices.Max(v) - slices.Min(v)) / 2 / median(v) * 100
+// quantile interpolates between the two nearest of v.
+func quantile(v []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	at := q * float64(len(s)-1)
+	i := int(at)
+	if i+1 == len(s) {
+		return s[i]
+	}
+	return s[i] + (at-float64(i))*(s[i+1]-s[i])
 }
