@@ -141,7 +141,19 @@ func newLoad(addr string, w workload) (*load, error) {
 	}
 	// A server may still be busy with making the last connection a member.
 	time.Sleep(300 * time.Millisecond)
-	return l, l.run(0)
+	if err := l.run(0); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// close closes all connections.
+func (l *load) close() {
+	for i := range l.conns {
+		syscall.Close(l.conns[i].fd)
+	}
+	syscall.Close(l.epoll)
 }
 
 // run keeps the server busy for that time, and ends when all that was sent has

@@ -221,8 +221,6 @@ type nbioServer struct{}
 
 func (nbioServer) serve(l net.Listener, mode string) error {
 	logging.SetLevel(logging.LevelNone) // standard output is for our answers
-	addr := l.Addr().String()
-	l.Close() // the engine listens itself
 	var all members[*nbio.Conn]
 	u := nbio.NewUpgrader()
 	u.KeepaliveTime = 0 // members of a room may say nothing for long
@@ -238,7 +236,8 @@ func (nbioServer) serve(l net.Listener, mode string) error {
 		all.each(func(c *nbio.Conn) { c.WriteMessage(typ, p) })
 	})
 	e := nbhttp.NewEngine(nbhttp.Config{
-		Network: "tcp", Addrs: []string{addr}, ReadBufferSize: 64 << 10,
+		Listen:  func(string, string) (net.Listener, error) { return l, nil },
+		Network: "tcp", Addrs: []string{l.Addr().String()}, ReadBufferSize: 64 << 10,
 		// By default it sends messages of more than 32 KiB in pieces.
 		MaxWebsocketFramePayloadSize: 1 << 20,
 		Handler:                      http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),

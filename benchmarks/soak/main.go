@@ -138,8 +138,8 @@ func publish(ctx context.Context, o options, server *socket.Server) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-t.C:
-			server.BroadcastToRoom(roomName(n), "news", now.UnixNano())
+		case <-t.C:
+			server.BroadcastToRoom(roomName(n), "news", time.Now().UnixNano()) // a number is always encoded
 		}
 	}
 }
