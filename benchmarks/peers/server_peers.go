@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -20,8 +19,20 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gorillaServer: one goroutine for each connection, which reads into a buffer of
-// its own; a mutex around writes of broadcasts.
+// bufferPool has buffers for the messages of all connections of a server.
+type bufferPool struct{ sync.Pool }
+
+func (p *bufferPool) get() *bytes.Buffer {
+	b, ok := p.Get().(*bytes.Buffer)
+	if !ok {
+		return new(bytes.Buffer)
+	}
+	b.Reset()
+	return b
+}
+
+// gorillaServer: one goroutine for each connection, buffers from a pool, a mutex
+// around writes of broadcasts.
 type gorillaServer struct{}
 
 type gorillaConn struct {
@@ -32,6 +43,7 @@ type gorillaConn struct {
 func (gorillaServer) serve(l net.Listener, mode string) error {
 	u := gorilla.Upgrader{WriteBufferPool: &sync.Pool{}}
 	var all members[*gorillaConn]
+	var buffers bufferPool
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		conn, err := u.Upgrade(w, r, nil)
 		if err != nil {
@@ -42,18 +54,18 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 			all.add(c)
 			defer all.remove(c)
 		}
-		var buf bytes.Buffer
 		for {
 			typ, r, err := c.NextReader()
 			if err != nil {
 				return
 			}
-			buf.Reset()
+			buf := buffers.get()
 			if _, err := buf.ReadFrom(r); err != nil {
 				return
 			}
 			if mode == "echo" {
 				c.WriteMessage(typ, buf.Bytes())
+				buffers.Put(buf)
 				continue
 			}
 			m, err := gorilla.NewPreparedMessage(typ, buf.Bytes())
@@ -65,16 +77,17 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 				defer c.mu.Unlock()
 				c.WritePreparedMessage(m)
 			})
+			buffers.Put(buf)
 		}
 	})
 }
 
-// coderServer: one goroutine for each connection, which reads into a buffer of its
-// own.
+// coderServer: one goroutine for each connection, buffers from a pool.
 type coderServer struct{}
 
 func (coderServer) serve(l net.Listener, mode string) error {
 	var all members[*coder.Conn]
+	var buffers bufferPool
 	ctx := context.Background()
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, nil)
@@ -86,29 +99,29 @@ func (coderServer) serve(l net.Listener, mode string) error {
 			all.add(c)
 			defer all.remove(c)
 		}
-		var buf bytes.Buffer
 		for {
 			typ, r, err := c.Reader(ctx)
 			if err != nil {
 				return
 			}
-			buf.Reset()
+			buf := buffers.get()
 			if _, err := buf.ReadFrom(r); err != nil {
 				return
 			}
 			if mode == "echo" {
 				c.Write(ctx, typ, buf.Bytes())
-				continue
+			} else {
+				all.each(func(c *coder.Conn) { c.Write(ctx, typ, buf.Bytes()) })
 			}
-			all.each(func(c *coder.Conn) { c.Write(ctx, typ, buf.Bytes()) })
+			buffers.Put(buf)
 		}
 	})
 }
 
 // gobwasServer: a goroutine for each connection over the low-level functions of
-// the library, which are what it is chosen for. What is read is buffered, answers
-// leave before more is waited for, a broadcast is compiled once. The load sends no
-// control frames and no fragments.
+// the library, which are what it is chosen for. What is read is buffered, messages
+// lie in buffers from a pool, answers leave before more is waited for, a broadcast
+// is compiled once. The load sends no control frames and no fragments.
 type gobwasServer struct{}
 
 type gobwasConn struct {
@@ -127,6 +140,7 @@ func (c *gobwasConn) Read(p []byte) (int, error) {
 
 func (gobwasServer) serve(l net.Listener, mode string) error {
 	var all members[*gobwasConn]
+	var buffers bufferPool
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -143,23 +157,26 @@ func (gobwasServer) serve(l net.Listener, mode string) error {
 				defer all.remove(c)
 			}
 			in := bufio.NewReader(c)
-			var buf []byte
 			for {
 				h, err := ws.ReadHeader(in)
 				if err != nil || !h.Fin || !h.OpCode.IsData() || h.Length > 1<<20 {
 					return
 				}
-				buf = slices.Grow(buf[:0], int(h.Length))[:h.Length]
-				if _, err := io.ReadFull(in, buf); err != nil {
+				buf := buffers.get()
+				buf.Grow(int(h.Length))
+				p := buf.AvailableBuffer()[:h.Length]
+				if _, err := io.ReadFull(in, p); err != nil {
 					return
 				}
-				ws.Cipher(buf, h.Mask, 0)
-				if h.OpCode == ws.OpText && !utf8.Valid(buf) {
+				ws.Cipher(p, h.Mask, 0)
+				if h.OpCode == ws.OpText && !utf8.Valid(p) {
 					return
 				}
-				frame := ws.NewFrame(h.OpCode, true, buf)
+				frame := ws.NewFrame(h.OpCode, true, p)
 				if mode == "echo" {
-					if err := ws.WriteFrame(c.out, frame); err != nil {
+					err := ws.WriteFrame(c.out, frame)
+					buffers.Put(buf)
+					if err != nil {
 						return
 					}
 					continue
@@ -170,6 +187,7 @@ func (gobwasServer) serve(l net.Listener, mode string) error {
 					defer c.mu.Unlock()
 					c.Write(compiled)
 				})
+				buffers.Put(buf)
 			}
 		}()
 	}
