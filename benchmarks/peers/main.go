@@ -1,8 +1,8 @@
 // Command peers measures this module beside other WebSocket libraries of Go, in
 // the CPU time that a server spends on a message. It needs Linux.
 //
-//	go run .                          # the table, some six minutes
-//	go run . -check                   # the same, coarse: a minute and a half
+//	go run .                          # the table, about ten minutes
+//	go run . -check                   # the same, coarse: a few minutes
 //	go run . -check -row "64 KiB" -servers gws,socket.go
 //	go run . -row chat -servers socket.go -profile /tmp/profiles
 //
@@ -33,7 +33,7 @@ func main() {
 	row := flag.String("row", "", "only rows whose name matches this regular expression")
 	only := flag.String("servers", "", "only these servers, separated by commas")
 	base := flag.String("base", "gws", "the server that the ratios refer to")
-	rounds := flag.Int("rounds", 21, "rounds of each cell")
+	rounds := flag.Int("rounds", 21, "rounds of each cell, at most 9 or 11 of long ones")
 	length := flag.Duration("time", 250*time.Millisecond, "length of a round")
 	check := flag.Bool("check", false, "coarse and fast: 5 rounds of 200 ms, unless -rounds and -time say otherwise")
 	verbose := flag.Bool("v", false, "print every round to standard error, and how busy both processors were")

@@ -37,14 +37,18 @@ func (r *runner) row(w workload) error {
 	for i := range cells {
 		cells[i] = &cell{}
 	}
+	rounds := r.rounds
+	if w.rounds > 0 {
+		rounds = min(rounds, w.rounds)
+	}
 	if w.kind == idles {
-		for range max(1, r.rounds/7) {
+		for range rounds {
 			for i, c := range cells {
 				c.try(func() (float64, error) { return idleMemory(r.names[i], w) })
 			}
 		}
 	} else {
-		r.takeTurns(w, cells)
+		r.takeTurns(w, cells, rounds)
 	}
 	var base []float64
 	if i := slices.Index(r.names, r.base); i >= 0 && cells[i].failed == nil {
@@ -61,7 +65,7 @@ func (r *runner) row(w workload) error {
 	return nil
 }
 
-func (r *runner) takeTurns(w workload, cells []*cell) {
+func (r *runner) takeTurns(w workload, cells []*cell, rounds int) {
 	defer func() {
 		for _, c := range cells {
 			if c.pair != nil {
@@ -86,7 +90,7 @@ func (r *runner) takeTurns(w workload, cells []*cell) {
 		c.try(func() (float64, error) { return measure("warming "+r.names[i], c.pair, r.length/4) })
 		c.figures = nil
 	}
-	for range r.rounds {
+	for range rounds {
 		for i, c := range cells {
 			c.try(func() (float64, error) { return measure(r.names[i], c.pair, r.length) })
 		}
