@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	coder "github.com/coder/websocket"
@@ -241,7 +242,7 @@ func (nbioServer) serve(l net.Listener, mode string) error {
 	logging.SetLevel(logging.LevelNone) // standard output is for our answers
 	var all members[*nbio.Conn]
 	u := nbio.NewUpgrader()
-	u.KeepaliveTime = 0 // members of a room may say nothing for long
+	u.KeepaliveTime = time.Hour // members of a room may say nothing for long
 	if mode != "echo" {
 		u.OnOpen(func(c *nbio.Conn) { all.add(c) })
 		u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })
