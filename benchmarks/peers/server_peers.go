@@ -50,6 +50,7 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 		if err != nil {
 			return
 		}
+		defer conn.Close()
 		c := &gorillaConn{Conn: conn}
 		if mode != "echo" {
 			all.add(c)
@@ -95,6 +96,7 @@ func (coderServer) serve(l net.Listener, mode string) error {
 		if err != nil {
 			return
 		}
+		defer c.CloseNow()
 		c.SetReadLimit(1 << 20)
 		if mode != "echo" {
 			all.add(c)
