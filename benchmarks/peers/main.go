@@ -1,7 +1,7 @@
 // Command peers measures this module beside other WebSocket libraries of Go, in
 // the CPU time that a server spends on a message. It needs Linux.
 //
-//	go run .                          # the table, about ten minutes
+//	go run .                          # the table, a quarter of an hour
 //	go run . -check                   # the same, coarse: a few minutes
 //	go run . -check -row "64 KiB" -servers gws,socket.go
 //	go run . -row chat -servers socket.go -profile /tmp/profiles
