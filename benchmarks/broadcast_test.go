@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
@@ -23,9 +22,7 @@ func BenchmarkRoomBroadcast(b *testing.B) {
 				send(b, c, []byte(`{"event":"join","data":"room"}`))
 				c.Start(counter{&arrived}) // ends with the connection
 			}
-			for len(server.In("room")) < members {
-				time.Sleep(time.Millisecond)
-			}
+			waitFor(func() bool { return len(server.In("room")) == members })
 			b.ReportAllocs()
 			for b.Loop() {
 				arrived.Add(members)

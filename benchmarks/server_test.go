@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kleeedolinux/socket.go/socket"
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -63,4 +64,11 @@ func receive(b *testing.B, c *transport.Conn) {
 // text returns an event whose data is a string of n bytes.
 func text(event string, n int) []byte {
 	return []byte(`{"event":"` + event + `","data":"` + strings.Repeat("x", n) + `"}`)
+}
+
+// waitFor returns once ok does.
+func waitFor(ok func() bool) {
+	for !ok() {
+		time.Sleep(time.Millisecond)
+	}
 }

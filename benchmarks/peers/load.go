@@ -3,231 +3,343 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// A workload is what the load process does with a server.
-type workload struct {
-	name     string
-	mode     string // of the server
-	conns    int
-	inFlight int // messages under way, of each sender
-	senders  int // connections that send
-	size     int // of a message, bytes
-}
+const (
+	readSize = 256 << 10        // of one read
+	patience = 10 * time.Second // for messages that have not come back
+)
 
-// workloads are the rows of the table.
-var workloads = []workload{
-	{"echo, 100 connections, 1 in flight, 64 B", "echo", 100, 1, 100, 64},
-	{"echo, 1000 connections, 1 in flight, 64 B", "echo", 1000, 1, 1000, 64},
-	{"echo, 100 connections, 64 KiB", "echo", 100, 1, 100, 64 << 10},
-	{"echo, 100 connections, 32 in flight, 64 B", "echo", 100, 32, 100, 64},
-	{"broadcast to 1000, one at a time, 64 B", "broadcast", 1000, 1, 1, 64},
-	{"broadcast to 5000, 16 in flight, 64 B", "broadcast", 5000, 16, 1, 64},
-	{"chat, 1000 members, 64 senders at once, 64 B", "broadcast", 1000, 1, 64, 64},
-}
-
-// runLoad is the whole of a load process: it connects, and then for each line
-// "run SECONDS" keeps the server busy for that time and prints how many messages
-// it received.
-func runLoad(addr string, w workload) error {
-	l := &load{w: w, message: clientFrame(w.size)}
-	for range w.conns {
-		c, err := handshake(addr)
-		if err != nil {
+// runLoad is the whole of a load process. It answers each line of its input with
+// one of its own:
+//
+//	run SECONDS  keep the server busy for that time: messages received, own CPU
+//	             time and time passed, both in microseconds
+//	touch        send one message on each connection, and wait for the answers
+//	connect      open all connections: how many
+//	drop         close them
+//
+// It costs as little as it can, for the server is to be the one that is busy: one
+// thread over epoll, frames made beforehand, what comes is counted by bytes. All
+// the messages are equal, so what comes is also known beforehand, and compared.
+func runLoad(addr, name string) error {
+	w, err := findWorkload(name)
+	if err != nil {
+		return err
+	}
+	var l *load
+	if w.kind != connects {
+		if l, err = newLoad(addr, w); err != nil {
 			return err
 		}
-		l.conns = append(l.conns, c)
-	}
-	if w.mode == "broadcast" {
-		// Everybody is a member once a message has reached all.
-		l.prime()
-	}
-	for _, c := range l.conns {
-		go l.read(c)
 	}
 	fmt.Println("ready")
+	var fds []int
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		fields := strings.Fields(in.Text())
-		if len(fields) != 2 {
+		verb, arg, _ := strings.Cut(in.Text(), " ")
+		switch verb {
+		case "run":
+			seconds, err := strconv.ParseFloat(arg, 64)
+			if err != nil {
+				return err
+			}
+			start, cpu, before := time.Now(), cpuMicros(), l.received
+			if err := l.run(time.Duration(seconds * float64(time.Second))); err != nil {
+				return err
+			}
+			fmt.Println(l.received-before, cpuMicros()-cpu, time.Since(start).Microseconds())
+		case "touch":
+			if err := l.run(0); err != nil {
+				return err
+			}
+			fmt.Println(l.w.conns)
+		case "connect":
+			if fds, err = dialAll(addr, w.conns); err != nil {
+				return err
+			}
+			fmt.Println(len(fds))
+		case "drop":
+			closeAll(fds)
+			fmt.Println(len(fds))
+		default:
 			return fmt.Errorf("cannot read %q", in.Text())
 		}
-		seconds, err := strconv.ParseFloat(fields[1], 64)
-		if err != nil {
-			return err
-		}
-		fmt.Println(l.run(time.Duration(seconds * float64(time.Second))))
 	}
-	return nil
+	return in.Err()
 }
 
 // load is the state of a load process.
 type load struct {
 	w        workload
-	message  []byte
-	conns    []*client
-	received atomic.Int64
-	stopping atomic.Bool
-	idle     sync.WaitGroup // the messages under way
+	epoll    int
+	conns    []client
+	events   []syscall.EpollEvent
+	buf      []byte
+	frames   []byte // ours, as many as are sent at once, back to back
+	ours     int    // length of one
+	stream   []byte // the server's, more than are read at once
+	theirs   int    // length of one
+	received int64  // whole messages
+	due      int64  // messages that have yet to come
+	reads    int    // so that every 16th large read is compared
+
+	// Broadcasts. arrived counts, for each message under way, the connections
+	// that have it; the oldest is whole's.
+	arrived []int
+	whole   int // messages that have reached everybody
+	sent    int
 }
 
 // client is one connection.
 type client struct {
-	net.Conn
-	sender  bool
-	pending int // bytes of a frame that is not whole yet
-	due     int // broadcasts: copies of own messages that have yet to come
+	fd      int
+	index   int32  // among the clients, which is what epoll reports
+	partial int    // bytes of a frame that has not come as a whole
+	got     int    // whole frames
+	unsent  []byte // what the kernel did not take yet
 }
 
-// run keeps the server busy and returns the messages that came back.
-func (l *load) run(d time.Duration) int64 {
-	l.stopping.Store(false)
-	before := l.received.Load()
-	for _, c := range l.conns[:l.w.senders] {
-		c.sender = true
-		for range l.w.inFlight {
-			l.idle.Add(l.copies())
-			c.Write(l.message)
-		}
-	}
-	time.Sleep(d)
-	l.stopping.Store(true)
-	// A server that loses a message must not hold up the table for ever.
-	stuck := time.AfterFunc(10*time.Second, func() {
-		fmt.Fprintln(os.Stderr, "peers: messages are missing after 10 s")
-		os.Exit(1)
-	})
-	l.idle.Wait()
-	stuck.Stop()
-	return l.received.Load() - before
-}
-
-// copies is how many connections receive a message.
-func (l *load) copies() int {
-	if l.w.mode == "echo" {
-		return 1
-	}
-	return len(l.conns)
-}
-
-// read counts the frames of one connection, and sends the next message for each
-// of its own that came back.
-func (l *load) read(c *client) {
-	frame := serverFrameSize(l.w.size)
-	buf := make([]byte, 256<<10)
-	var answers bytes.Buffer
-	seen := 0
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return
-		}
-		c.pending += n
-		whole := c.pending / frame
-		c.pending %= frame
-		if whole == 0 {
-			continue
-		}
-		l.received.Add(int64(whole))
-		answers.Reset()
-		again := 0
-		if !l.stopping.Load() && c.sender {
-			again = whole
-			if l.w.mode == "broadcast" {
-				// Of the messages that come, one in senders is its own.
-				seen += whole
-				again = seen / l.w.senders
-				seen %= l.w.senders
-			}
-			for range again {
-				answers.Write(l.message)
-			}
-		}
-		l.idle.Add(again * l.copies())
-		if again > 0 {
-			c.Write(answers.Bytes())
-		}
-		l.idle.Add(-whole)
-	}
-}
-
-// prime waits until a broadcast reaches every connection.
-func (l *load) prime() {
-	frame := serverFrameSize(l.w.size)
-	for {
-		l.conns[0].Write(l.message)
-		missing := 0
-		for _, c := range l.conns {
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-			if _, err := io.ReadFull(c, make([]byte, frame)); err != nil {
-				missing++
-			}
-			c.SetReadDeadline(time.Time{})
-		}
-		if missing == 0 {
-			return
-		}
-	}
-}
-
-// handshake opens a WebSocket connection.
-func handshake(addr string) (*client, error) {
-	nc, err := net.Dial("tcp", addr)
+func newLoad(addr string, w workload) (*load, error) {
+	fds, err := dialAll(addr, w.conns)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n", addr)
-	var head []byte
-	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-		var b [1]byte
-		if _, err := io.ReadFull(nc, b[:]); err != nil {
-			return nil, err
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	frame, answer := clientFrame(w.size), serverFrame(w.size)
+	window := max(w.inFlight, w.senders)
+	l := &load{
+		w:       w,
+		epoll:   epoll,
+		conns:   make([]client, w.conns),
+		events:  make([]syscall.EpollEvent, 256),
+		buf:     make([]byte, readSize),
+		frames:  bytes.Repeat(frame, max(w.inFlight, 1)),
+		ours:    len(frame),
+		stream:  stream(answer, readSize+len(answer)),
+		theirs:  len(answer),
+		arrived: make([]int, window),
+	}
+	for i, fd := range fds {
+		l.conns[i] = client{fd: fd, index: int32(i)}
+		if err := syscall.SetNonblock(fd, true); err != nil {
+			return nil, fmt.Errorf("non-blocking: %w", err)
 		}
-		head = append(head, b[0])
+		e := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(i)}
+		if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, fd, &e); err != nil {
+			return nil, fmt.Errorf("epoll: %w", err)
+		}
 	}
-	if !bytes.HasPrefix(head, []byte("HTTP/1.1 101")) {
-		return nil, fmt.Errorf("the handshake was answered with %.40q", head)
+	// A server may still be busy with making the last connection a member.
+	time.Sleep(300 * time.Millisecond)
+	if err := l.run(0); err != nil {
+		l.close()
+		return nil, err
 	}
-	return &client{Conn: nc}, nil
+	return l, nil
 }
 
-// payload is the text of every message: an event, so that the event layer can be
-// measured with the same load.
-func payload(size int) []byte {
-	const head, tail = `{"event":"m","data":"`, `"}`
-	return []byte(head + strings.Repeat("x", size-len(head)-len(tail)) + tail)
-}
-
-// clientFrame is a masked text frame. The key is fixed: masking costs the server
-// the same with any.
-func clientFrame(size int) []byte {
-	key := [4]byte{1, 2, 3, 4}
-	b := append(frameHeader(size, 0x80), key[:]...)
-	for i, x := range payload(size) {
-		b = append(b, x^key[i%4])
+// close closes all connections.
+func (l *load) close() {
+	for i := range l.conns {
+		syscall.Close(l.conns[i].fd)
 	}
-	return b
+	syscall.Close(l.epoll)
 }
 
-func serverFrameSize(size int) int { return len(frameHeader(size, 0)) + size }
+// run keeps the server busy for that time, and ends when all that was sent has
+// come back. At the least, each sender sends once.
+func (l *load) run(d time.Duration) error {
+	deadline := time.Now().Add(d)
+	if l.w.mode() == "echo" {
+		for i := range l.conns {
+			n := l.w.inFlight
+			if d == 0 {
+				n = 1
+			}
+			l.due += int64(n)
+			if err := l.send(&l.conns[i], n); err != nil {
+				return err
+			}
+		}
+	} else if err := l.publish(); err != nil {
+		return err
+	}
+	for {
+		now := time.Now()
+		running := now.Before(deadline)
+		if l.due == 0 && !running {
+			return nil
+		}
+		left := deadline.Add(patience).Sub(now)
+		if left <= 0 {
+			return fmt.Errorf("%s: %d messages are missing after %v", l.w.name, l.due, patience)
+		}
+		n, err := syscall.EpollWait(l.epoll, l.events, int(left.Milliseconds())+1)
+		if err != nil && err != syscall.EINTR {
+			return fmt.Errorf("epoll: %w", err)
+		}
+		for _, e := range l.events[:max(n, 0)] {
+			c := &l.conns[e.Fd]
+			if e.Events&syscall.EPOLLOUT != 0 {
+				if err := l.resume(c); err != nil {
+					return err
+				}
+			}
+			if e.Events&^syscall.EPOLLOUT != 0 {
+				if err := l.read(c, running); err != nil {
+					return err
+				}
+			}
+		}
+		if running && l.w.mode() != "echo" {
+			if err := l.publish(); err != nil {
+				return err
+			}
+		}
+	}
+}
 
-func frameHeader(size int, mask byte) []byte {
+// publish sends as many messages to everybody as may be under way.
+func (l *load) publish() error {
+	if l.w.kind == chats {
+		if l.sent > l.whole {
+			return nil
+		}
+		for i := range l.w.senders {
+			if err := l.send(&l.conns[i], 1); err != nil {
+				return err
+			}
+		}
+		l.sent += l.w.senders
+		l.due += int64(l.w.senders * len(l.conns))
+		return nil
+	}
+	n := l.w.inFlight - (l.sent - l.whole)
+	if n == 0 {
+		return nil
+	}
+	l.sent += n
+	l.due += int64(n * len(l.conns))
+	return l.send(&l.conns[0], n)
+}
+
+// read takes what has come on a connection, and answers an echo with the next
+// message. Level-triggered epoll tells of what is left.
+func (l *load) read(c *client, running bool) error {
+	n, err := syscall.Read(c.fd, l.buf)
 	switch {
-	case size < 126:
-		return []byte{0x81, mask | byte(size)}
-	case size < 1<<16:
-		return binary.BigEndian.AppendUint16([]byte{0x81, mask | 126}, uint16(size))
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return nil
+	case err != nil:
+		return fmt.Errorf("reading: %w", err)
+	case n == 0:
+		return fmt.Errorf("the server closed a connection")
 	}
-	return binary.BigEndian.AppendUint64([]byte{0x81, mask | 127}, uint64(size))
+	l.reads++
+	if n <= 4096 || l.reads%16 == 0 {
+		if want := l.stream[c.partial:][:n]; !bytes.Equal(l.buf[:n], want) {
+			return fmt.Errorf("the server sent %.80q, want %.80q", l.buf[:n], want)
+		}
+	}
+	c.partial += n
+	whole := c.partial / l.theirs
+	if whole == 0 {
+		return nil
+	}
+	c.partial %= l.theirs
+	l.received += int64(whole)
+	l.due -= int64(whole)
+	if l.due < 0 {
+		return fmt.Errorf("the server sent more messages than were due")
+	}
+	if l.w.mode() != "echo" {
+		return l.note(c, whole)
+	}
+	if !running {
+		return nil
+	}
+	l.due += int64(whole)
+	return l.send(c, whole)
+}
+
+// note counts the next messages of a connection among those who have them.
+func (l *load) note(c *client, n int) error {
+	if c.got+n > l.sent {
+		return fmt.Errorf("the server sent a message twice")
+	}
+	for range n {
+		l.arrived[c.got%len(l.arrived)]++
+		c.got++
+	}
+	for l.whole < l.sent && l.arrived[l.whole%len(l.arrived)] == len(l.conns) {
+		l.arrived[l.whole%len(l.arrived)] = 0
+		l.whole++
+	}
+	return nil
+}
+
+// send sends n messages in one write.
+func (l *load) send(c *client, n int) error {
+	b := l.frames[:n*l.ours]
+	if len(c.unsent) > 0 {
+		return fmt.Errorf("a message is due before the one before it has left")
+	}
+	for {
+		sent, err := syscall.Write(c.fd, b)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			sent = 0
+		case err != nil:
+			return fmt.Errorf("writing: %w", err)
+		}
+		if sent == len(b) {
+			return nil
+		}
+		c.unsent = b[sent:]
+		return l.watch(c, syscall.EPOLLIN|syscall.EPOLLOUT)
+	}
+}
+
+// resume goes on with what the kernel did not take.
+func (l *load) resume(c *client) error {
+	sent, err := syscall.Write(c.fd, c.unsent)
+	if err == syscall.EINTR || err == syscall.EAGAIN {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	if c.unsent = c.unsent[sent:]; len(c.unsent) > 0 {
+		return nil
+	}
+	return l.watch(c, syscall.EPOLLIN)
+}
+
+func (l *load) watch(c *client, events uint32) error {
+	e := syscall.EpollEvent{Events: events, Fd: c.index}
+	if err := syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_MOD, c.fd, &e); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	return nil
+}
+
+// cpuMicros is the CPU time of this process, in microseconds.
+func cpuMicros() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return (u.Utime.Nano() + u.Stime.Nano()) / 1000
 }

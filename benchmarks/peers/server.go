@@ -5,13 +5,18 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
-	"syscall"
 )
 
-// A server answers each message with itself in the mode "echo", and sends it to
-// every connection in the mode "broadcast".
+// A server answers each message with itself in the mode "echo". In the modes
+// "broadcast", where one connection sends, and "chat", where many do at once, it
+// sends each message to every connection.
 type server interface {
 	serve(l net.Listener, mode string) error
 }
@@ -29,38 +34,67 @@ var servers = map[string]server{
 
 // runServer is the whole of a server process: it prints the address it listens
 // on, and then its own CPU time and memory for each line that it reads.
-func runServer(name, mode string) error {
-	s, ok := servers[name]
-	if !ok {
-		return fmt.Errorf("no server named %q", name)
-	}
+func runServer(name, mode, profile string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	stop := func() {}
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		stop = func() {
+			pprof.StopCPUProfile()
+			f.Close()
+		}
+	}
 	fmt.Println(l.Addr())
-	go answerQuestions()
-	return s.serve(l, mode)
+	go answerQuestions(stop)
+	return servers[name].serve(l, mode)
 }
 
 // answerQuestions prints the microseconds of CPU that this process has used, and
-// after "memory" its resident bytes without garbage.
-func answerQuestions() {
+// after "memory" its resident bytes without garbage. The process ends with its
+// input.
+func answerQuestions(stop func()) {
 	for {
 		var question string
 		if _, err := fmt.Scanln(&question); err != nil {
+			stop()
 			os.Exit(0)
 		}
 		if question == "memory" {
 			fmt.Println(residentBytes())
 			continue
 		}
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			panic(err)
-		}
-		fmt.Println(u.Utime.Nano()/1000 + u.Stime.Nano()/1000)
+		fmt.Println(cpuMicros())
 	}
+}
+
+// residentBytes is what the process occupies once the garbage is gone.
+func residentBytes() int64 {
+	runtime.GC()
+	runtime.GC()
+	debug.FreeOSMemory()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		panic(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				panic(err)
+			}
+			return kb << 10
+		}
+	}
+	panic("no VmRSS in /proc/self/status")
 }
 
 // members are the connections of a server that has no broadcast of its own, as a

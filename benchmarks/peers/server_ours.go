@@ -14,7 +14,7 @@ type messageServer struct{}
 
 func (messageServer) serve(l net.Listener, mode string) error {
 	u := transport.NewUpgrader(&transport.AcceptOptions{Limits: transport.Limits{MaxMessageSize: 1 << 20}})
-	h := &messageHandler{broadcast: mode == "broadcast"}
+	h := &messageHandler{broadcast: mode != "echo"}
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Accept(w, r, nil)
 		if err != nil {
@@ -43,7 +43,11 @@ func (h *messageHandler) OnMessage(c *transport.Conn, typ transport.MessageType,
 	h.members.each(func(c *transport.Conn) { c.QueuePrepared(m) })
 }
 
-func (h *messageHandler) OnClose(c *transport.Conn, _ error) { h.members.remove(c) }
+func (h *messageHandler) OnClose(c *transport.Conn, _ error) {
+	if h.broadcast {
+		h.members.remove(c)
+	}
+}
 
 // eventServer is the whole of this module: JSON events, handlers, rooms.
 type eventServer struct{}
@@ -51,7 +55,7 @@ type eventServer struct{}
 func (eventServer) serve(l net.Listener, mode string) error {
 	// The load does not answer pings.
 	s := socket.NewServer(socket.WithMaxConcurrency(0), socket.WithMaxMessageSize(1<<20), socket.WithLogger(nil), socket.WithPingInterval(-1))
-	if mode == "broadcast" {
+	if mode != "echo" {
 		s.HandleFunc(socket.EventConnect, func(c socket.Socket, _ interface{}) { c.Join("room") })
 		socket.Handle(s, "m", func(_ socket.Socket, text string) { s.BroadcastToRoom("room", "m", text) })
 	} else {

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
+	"time"
+	"unicode/utf8"
 
 	coder "github.com/coder/websocket"
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 	gorilla "github.com/gorilla/websocket"
 	"github.com/lesismal/nbio/logging"
 	"github.com/lesismal/nbio/nbhttp"
@@ -16,7 +20,20 @@ import (
 	"github.com/lxzan/gws"
 )
 
-// gorillaServer: one goroutine for each connection, a mutex around its writes.
+// bufferPool has buffers for the messages of all connections of a server.
+type bufferPool struct{ sync.Pool }
+
+func (p *bufferPool) get() *bytes.Buffer {
+	b, ok := p.Get().(*bytes.Buffer)
+	if !ok {
+		return new(bytes.Buffer)
+	}
+	b.Reset()
+	return b
+}
+
+// gorillaServer: one goroutine for each connection, buffers from a pool, a mutex
+// around writes of broadcasts.
 type gorillaServer struct{}
 
 type gorillaConn struct {
@@ -25,26 +42,35 @@ type gorillaConn struct {
 }
 
 func (gorillaServer) serve(l net.Listener, mode string) error {
-	u := gorilla.Upgrader{ReadBufferSize: 4096, WriteBufferPool: &sync.Pool{}}
+	u := gorilla.Upgrader{WriteBufferPool: &sync.Pool{}}
 	var all members[*gorillaConn]
+	var buffers bufferPool
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		conn, err := u.Upgrade(w, r, nil)
 		if err != nil {
 			return
 		}
+		defer conn.Close()
 		c := &gorillaConn{Conn: conn}
-		all.add(c)
-		defer all.remove(c)
+		if mode != "echo" {
+			all.add(c)
+			defer all.remove(c)
+		}
 		for {
-			typ, p, err := c.ReadMessage()
+			typ, r, err := c.NextReader()
 			if err != nil {
 				return
 			}
+			buf := buffers.get()
+			if _, err := buf.ReadFrom(r); err != nil {
+				return
+			}
 			if mode == "echo" {
-				c.WriteMessage(typ, p)
+				c.WriteMessage(typ, buf.Bytes())
+				buffers.Put(buf)
 				continue
 			}
-			m, err := gorilla.NewPreparedMessage(typ, p)
+			m, err := gorilla.NewPreparedMessage(typ, buf.Bytes())
 			if err != nil {
 				return
 			}
@@ -53,77 +79,118 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 				defer c.mu.Unlock()
 				c.WritePreparedMessage(m)
 			})
+			buffers.Put(buf)
 		}
 	})
 }
 
-// coderServer as its documentation has it.
+// coderServer: one goroutine for each connection, buffers from a pool.
 type coderServer struct{}
 
 func (coderServer) serve(l net.Listener, mode string) error {
 	var all members[*coder.Conn]
+	var buffers bufferPool
 	ctx := context.Background()
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		c, err := coder.Accept(w, r, nil)
 		if err != nil {
 			return
 		}
+		defer c.CloseNow()
 		c.SetReadLimit(1 << 20)
-		all.add(c)
-		defer all.remove(c)
+		if mode != "echo" {
+			all.add(c)
+			defer all.remove(c)
+		}
 		for {
-			typ, p, err := c.Read(ctx)
+			typ, r, err := c.Reader(ctx)
 			if err != nil {
 				return
 			}
-			if mode == "echo" {
-				c.Write(ctx, typ, p)
-				continue
+			buf := buffers.get()
+			if _, err := buf.ReadFrom(r); err != nil {
+				return
 			}
-			all.each(func(c *coder.Conn) { c.Write(ctx, typ, p) })
+			if mode == "echo" {
+				c.Write(ctx, typ, buf.Bytes())
+			} else {
+				all.each(func(c *coder.Conn) { c.Write(ctx, typ, buf.Bytes()) })
+			}
+			buffers.Put(buf)
 		}
 	})
 }
 
-// gobwasServer: a goroutine for each connection, frames compiled once for a
-// broadcast.
+// gobwasServer: a goroutine for each connection over the low-level functions of
+// the library, which are what it is chosen for. What is read is buffered, messages
+// lie in buffers from a pool, answers leave before more is waited for, a broadcast
+// is compiled once. The load sends no control frames and no fragments.
 type gobwasServer struct{}
 
 type gobwasConn struct {
 	net.Conn
-	mu sync.Mutex
+	mu  sync.Mutex    // guards writes of broadcasts
+	out *bufio.Writer // answers
+}
+
+// Read writes what has been answered before it waits.
+func (c *gobwasConn) Read(p []byte) (int, error) {
+	if err := c.out.Flush(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
 }
 
 func (gobwasServer) serve(l net.Listener, mode string) error {
 	var all members[*gobwasConn]
+	var buffers bufferPool
 	for {
 		conn, err := l.Accept()
 		if err != nil {
 			return err
 		}
 		go func() {
+			defer conn.Close()
 			if _, err := ws.Upgrade(conn); err != nil {
-				conn.Close()
 				return
 			}
-			c := &gobwasConn{Conn: conn}
-			all.add(c)
-			defer all.remove(c)
+			c := &gobwasConn{Conn: conn, out: bufio.NewWriter(conn)}
+			if mode != "echo" {
+				all.add(c)
+				defer all.remove(c)
+			}
+			in := bufio.NewReader(c)
 			for {
-				p, op, err := wsutil.ReadClientData(c)
-				if err != nil {
+				h, err := ws.ReadHeader(in)
+				if err != nil || !h.Fin || !h.OpCode.IsData() || h.Length > 1<<20 {
 					return
 				}
+				buf := buffers.get()
+				buf.Grow(int(h.Length))
+				p := buf.AvailableBuffer()[:h.Length]
+				if _, err := io.ReadFull(in, p); err != nil {
+					return
+				}
+				ws.Cipher(p, h.Mask, 0)
+				if h.OpCode == ws.OpText && !utf8.Valid(p) {
+					return
+				}
+				frame := ws.NewFrame(h.OpCode, true, p)
 				if mode == "echo" {
-					wsutil.WriteServerMessage(c, op, p)
+					err := ws.WriteFrame(c.out, frame)
+					buffers.Put(buf)
+					if err != nil {
+						return
+					}
 					continue
 				}
-				frame := ws.MustCompileFrame(ws.NewFrame(op, true, p))
+				compiled := ws.MustCompileFrame(frame)
 				all.each(func(c *gobwasConn) {
 					c.mu.Lock()
 					defer c.mu.Unlock()
-					c.Write(frame)
+					c.Write(compiled)
 				})
+				buffers.Put(buf)
 			}
 		}()
 	}
@@ -149,6 +216,12 @@ func (h *gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	b.Close()
 }
 
+func (h *gwsHandler) OnClose(c *gws.Conn, _ error) {
+	if h.mode != "echo" {
+		h.all.remove(c)
+	}
+}
+
 func (gwsServer) serve(l net.Listener, mode string) error {
 	h := &gwsHandler{mode: mode}
 	u := gws.NewUpgrader(h, &gws.ServerOption{CheckUtf8Enabled: true})
@@ -157,11 +230,10 @@ func (gwsServer) serve(l net.Listener, mode string) error {
 		if err != nil {
 			return
 		}
-		h.all.add(c)
-		go func() {
-			defer h.all.remove(c)
-			c.ReadLoop()
-		}()
+		if mode != "echo" {
+			h.all.add(c)
+		}
+		go c.ReadLoop() // so that the request is not kept
 	})
 }
 
@@ -170,12 +242,13 @@ type nbioServer struct{}
 
 func (nbioServer) serve(l net.Listener, mode string) error {
 	logging.SetLevel(logging.LevelNone) // standard output is for our answers
-	addr := l.Addr().String()
-	l.Close() // the engine listens itself
 	var all members[*nbio.Conn]
 	u := nbio.NewUpgrader()
-	u.OnOpen(func(c *nbio.Conn) { all.add(c) })
-	u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })
+	u.KeepaliveTime = time.Hour // members of a room may say nothing for long
+	if mode != "echo" {
+		u.OnOpen(func(c *nbio.Conn) { all.add(c) })
+		u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })
+	}
 	u.OnMessage(func(c *nbio.Conn, typ nbio.MessageType, p []byte) {
 		if mode == "echo" {
 			c.WriteMessage(typ, p)
@@ -184,8 +257,11 @@ func (nbioServer) serve(l net.Listener, mode string) error {
 		all.each(func(c *nbio.Conn) { c.WriteMessage(typ, p) })
 	})
 	e := nbhttp.NewEngine(nbhttp.Config{
-		Network: "tcp", Addrs: []string{addr}, ReadBufferSize: 64 << 10,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
+		Listen:  func(string, string) (net.Listener, error) { return l, nil },
+		Network: "tcp", Addrs: []string{l.Addr().String()}, ReadBufferSize: 64 << 10,
+		// By default it sends messages of more than 32 KiB in pieces.
+		MaxWebsocketFramePayloadSize: 1 << 20,
+		Handler:                      http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.Upgrade(w, r, nil) }),
 	})
 	if err := e.Start(); err != nil {
 		return err

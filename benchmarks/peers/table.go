@@ -1,196 +1,191 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"runtime"
-	"runtime/debug"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// table prints the measurements as Markdown, row by row.
-type table struct {
-	names []string
-	base  string
+// runner measures row by row and prints the table as Markdown.
+type runner struct {
+	names   []string
+	base    string
+	rounds  int
+	length  time.Duration
+	verbose bool
+	profile string
 }
 
-func newTable(names []string, base string) *table {
-	fmt.Printf("| CPU per message | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
-	return &table{names: names, base: base}
+func (r *runner) header() {
+	fmt.Printf("| server CPU per message | %s |\n|---|%s\n", strings.Join(r.names, " | "), strings.Repeat("---|", len(r.names)))
 }
 
-// process is a server or a load that runs beside us.
-type process struct {
-	cmd *exec.Cmd
-	in  io.Writer
-	out *bufio.Scanner
+// cell is one server's part of a row.
+type cell struct {
+	pair    *pair
+	figures []float64 // of each round
+	failed  error     // why it measures no more
 }
 
-// start runs this program again, on one processor.
-func start(cpu int, args ...string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+// row measures one workload and prints it. All servers are up at once and take
+// turns, but for those that hold idle connections, which are measured one by one.
+func (r *runner) row(w workload) error {
+	cells := make([]*cell, len(r.names))
+	for i := range cells {
+		cells[i] = &cell{}
 	}
-	name, all := self, args
-	if taskset, err := exec.LookPath("taskset"); err == nil && runtime.NumCPU() > 1 {
-		name, all = taskset, append([]string{"-c", strconv.Itoa(cpu), self}, args...)
+	rounds := r.rounds
+	if w.rounds > 0 {
+		rounds = min(rounds, w.rounds)
 	}
-	cmd := exec.Command(name, all...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
+	if w.kind == idles {
+		for range rounds {
+			for i, c := range cells {
+				c.try(func() (float64, error) { return idleMemory(r.names[i], w) })
+			}
+		}
+	} else {
+		r.takeTurns(w, cells, rounds)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	var base []float64
+	if i := slices.Index(r.names, r.base); i >= 0 && cells[i].failed == nil {
+		base = cells[i].figures
 	}
-	return &process{cmd, in, bufio.NewScanner(out)}, cmd.Start()
+	texts := make([]string, len(cells))
+	for i, c := range cells {
+		texts[i] = c.text(base, w)
+		if c.failed != nil {
+			fmt.Fprintf(os.Stderr, "peers: %s: %s: %v\n", w.name, r.names[i], c.failed)
+		}
+	}
+	fmt.Printf("| %s | %s |\n", w.name, strings.Join(texts, " | "))
+	return nil
 }
 
-func (p *process) stop() {
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
-}
-
-// line returns the next line that the process prints.
-func (p *process) line() (string, error) {
-	if !p.out.Scan() {
-		return "", fmt.Errorf("%s ended: %v", strings.Join(p.cmd.Args, " "), p.out.Err())
-	}
-	return p.out.Text(), nil
-}
-
-// ask sends a line and returns the number that comes back.
-func (p *process) ask(question string) (int64, error) {
-	if _, err := fmt.Fprintln(p.in, question); err != nil {
-		return 0, err
-	}
-	line, err := p.line()
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(line, 10, 64)
-}
-
-// pair is a server and its load.
-type pair struct {
-	server, load *process
-	costs        []float64 // microseconds of CPU per message, of each round
-	failed       error     // why it measures no more
-}
-
-func startPair(name string, w workload) (*pair, error) {
-	s, err := start(0, "server", name, w.mode)
-	if err != nil {
-		return nil, err
-	}
-	addr, err := s.line()
-	if err != nil {
-		return nil, err
-	}
-	l, err := start(1, "load", addr, w.name)
-	if err != nil {
-		s.stop()
-		return nil, err
-	}
-	p := &pair{server: s, load: l}
-	if _, err := l.line(); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return p, nil
-}
-
-func (p *pair) stop() {
-	p.load.stop()
-	p.server.stop()
-}
-
-// round measures once, unless an earlier round has failed.
-func (p *pair) round(d time.Duration) {
-	if p.failed != nil {
-		return
-	}
-	var before, n, after int64
-	if before, p.failed = p.server.ask("cpu"); p.failed != nil {
-		return
-	}
-	if n, p.failed = p.load.ask(fmt.Sprintf("run %v", d.Seconds())); p.failed != nil {
-		return
-	}
-	if after, p.failed = p.server.ask("cpu"); p.failed != nil {
-		return
-	}
-	p.costs = append(p.costs, float64(after-before)/float64(max(n, 1)))
-}
-
-// measure prints one row. All servers are up at once and take turns.
-func (t *table) measure(w workload, rounds int, length time.Duration) error {
-	pairs := make(map[string]*pair)
+func (r *runner) takeTurns(w workload, cells []*cell, rounds int) {
 	defer func() {
-		for _, p := range pairs {
-			p.stop()
+		for _, c := range cells {
+			if c.pair != nil {
+				c.pair.stop()
+			}
 		}
 	}()
-	for _, name := range t.names {
-		p, err := startPair(name, w)
-		if err != nil {
-			return err
+	measure := func(name string, p *pair, d time.Duration) (float64, error) {
+		if w.kind == connects {
+			return p.connect()
 		}
-		pairs[name] = p
-		p.round(length / 4) // warm up
-		p.costs = nil
+		return p.round(d, func(line string) {
+			if r.verbose {
+				fmt.Fprintf(os.Stderr, "%s: %s: %s\n", w.name, name, line)
+			}
+		})
 	}
-	for range rounds {
-		for _, name := range t.names {
-			pairs[name].round(length)
-		}
-	}
-	base := 0.0
-	if p := pairs[t.base]; p != nil && p.failed == nil {
-		base = median(p.costs)
-	}
-	cells := make([]string, len(t.names))
-	for i, name := range t.names {
-		if pairs[name].failed != nil {
-			fmt.Fprintf(os.Stderr, "peers: %s: %s: %v\n", w.name, name, pairs[name].failed)
-			cells[i] = "failed"
+	for i, c := range cells {
+		if c.pair, c.failed = startPair(r.names[i], w, r.profilePath(r.names[i], w)); c.failed != nil {
 			continue
 		}
-		m := median(pairs[name].costs)
-		cells[i] = fmt.Sprintf("%.2fx (%.2f µs ±%.0f %%)", base/m, m, spread(pairs[name].costs))
+		c.try(func() (float64, error) { return measure("warming "+r.names[i], c.pair, r.length/4) })
+		c.figures = nil
 	}
-	fmt.Printf("| %s | %s |\n", w.name, strings.Join(cells, " | "))
-	return nil
-}
-
-// memory prints the resident bytes for each idle connection, after it was used
-// once.
-func (t *table) memory(conns int) error {
-	cells := make([]string, len(t.names))
-	for i, name := range t.names {
-		bytes, err := idleMemory(name, conns)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	for range rounds {
+		for i, c := range cells {
+			c.try(func() (float64, error) { return measure(r.names[i], c.pair, r.length) })
 		}
-		cells[i] = fmt.Sprintf("%d B", bytes)
 	}
-	fmt.Printf("| memory of an idle connection, %d of them | %s |\n", conns, strings.Join(cells, " | "))
-	return nil
 }
 
-func idleMemory(name string, conns int) (int64, error) {
-	w := workload{mode: "echo", conns: conns, inFlight: 1, senders: conns, size: 64}
-	s, err := start(0, "server", name, w.mode)
+func (r *runner) profilePath(server string, w workload) string {
+	if r.profile == "" {
+		return ""
+	}
+	clean := strings.NewReplacer(" ", "-", ",", "", ".", "")
+	return filepath.Join(r.profile, clean.Replace(server+" "+w.name)+".pprof")
+}
+
+// try measures once, unless an earlier attempt has failed.
+func (c *cell) try(measure func() (float64, error)) {
+	if c.failed != nil {
+		return
+	}
+	var figure float64
+	if figure, c.failed = measure(); c.failed == nil {
+		c.figures = append(c.figures, figure)
+	}
+}
+
+// text is the cell as it is printed. The ratio is the median of those of each
+// round: what slows the machine down for a while meets both sides of it.
+func (c *cell) text(base []float64, w workload) string {
+	if c.failed != nil {
+		return "failed"
+	}
+	figure := fmt.Sprintf("%.2f µs", median(c.figures))
+	if w.kind == idles {
+		figure = fmt.Sprintf("%.0f B", median(c.figures))
+	}
+	figure = fmt.Sprintf("%s ±%.0f %%", figure, spread(c.figures))
+	if base == nil {
+		return figure
+	}
+	ratios := make([]float64, len(c.figures))
+	for i, x := range c.figures {
+		ratios[i] = base[i] / x
+	}
+	return fmt.Sprintf("%.2fx (%s)", median(ratios), figure)
+}
+
+// round keeps the server busy once, and returns its microseconds of CPU for each
+// message that it sent.
+func (p *pair) round(d time.Duration, report func(string)) (float64, error) {
+	before, err := p.server.ask("cpu")
+	if err != nil {
+		return 0, err
+	}
+	done, err := p.load.ask(fmt.Sprintf("run %v", d.Seconds()))
+	if err != nil {
+		return 0, err
+	}
+	after, err := p.server.ask("cpu")
+	if err != nil {
+		return 0, err
+	}
+	if len(done) != 3 || done[0] == 0 {
+		return 0, fmt.Errorf("no message came back")
+	}
+	cpu, n, wall := float64(after[0]-before[0]), float64(done[0]), float64(done[2])
+	report(fmt.Sprintf("%.3f µs each, %.0f messages/s, server %.0f %% busy, load %.0f %%",
+		cpu/n, n/wall*1e6, cpu/wall*100, float64(done[1])/wall*100))
+	return cpu / n, nil
+}
+
+// connect opens the connections and returns the server's microseconds of CPU for
+// each; closing them is not part of it.
+func (p *pair) connect() (float64, error) {
+	before, err := p.server.ask("cpu")
+	if err != nil {
+		return 0, err
+	}
+	n, err := p.load.ask("connect")
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(50 * time.Millisecond) // the server may go on after its answer
+	after, err := p.server.ask("cpu")
+	if err != nil {
+		return 0, err
+	}
+	_, err = p.load.ask("drop")
+	time.Sleep(300 * time.Millisecond) // the server notices
+	return float64(after[0]-before[0]) / float64(n[0]), err
+}
+
+// idleMemory is the resident bytes of each connection of a server after each was
+// used once.
+func idleMemory(name string, w workload) (float64, error) {
+	s, err := start(0, "server", name, w.mode(), "")
 	if err != nil {
 		return 0, err
 	}
@@ -199,56 +194,51 @@ func idleMemory(name string, conns int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	// The first connections make the server load what it then has for all.
+	warm, err := start(1, "load", addr, workloads[0].name)
+	if err != nil {
+		return 0, err
+	}
+	_, err = warm.line()
+	warm.stop()
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(time.Second)
 	before, err := s.ask("memory")
 	if err != nil {
 		return 0, err
 	}
-	l := &load{w: w, message: clientFrame(w.size)}
-	for range conns {
-		c, err := handshake(addr)
-		if err != nil {
-			return 0, err
-		}
-		defer c.Close()
-		if _, err := c.Write(l.message); err != nil {
-			return 0, err
-		}
-		if _, err := io.ReadFull(c, make([]byte, serverFrameSize(w.size))); err != nil {
-			return 0, err
-		}
-	}
-	time.Sleep(10 * time.Second) // what only idle connections save
-	after, err := s.ask("memory")
-	return (after - before) / int64(conns), err
-}
-
-// residentBytes is what the process occupies once the garbage is gone.
-func residentBytes() int64 {
-	runtime.GC()
-	runtime.GC()
-	debug.FreeOSMemory()
-	status, err := os.ReadFile("/proc/self/status")
+	l, err := start(1, "load", addr, w.name) // uses each connection before it is ready
 	if err != nil {
-		panic(err)
+		return 0, err
 	}
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			if err != nil {
-				panic(err)
-			}
-			return kb << 10
-		}
+	defer l.stop()
+	if _, err := l.line(); err != nil {
+		return 0, err
 	}
-	panic("no VmRSS in /proc/self/status")
+	time.Sleep(settle)
+	after, err := s.ask("memory")
+	if err != nil {
+		return 0, err
+	}
+	return float64(after[0]-before[0]) / float64(w.conns), nil
 }
 
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	return s[len(s)/2]
-}
+func median(v []float64) float64 { return quantile(v, 0.5) }
 
-// spread is half the range of the measurements, in percent of their median.
+// spread is half the distance between the quartiles, in percent of the median.
 func spread(v []float64) float64 {
-	return (slices.Max(v) - slices.Min(v)) / 2 / median(v) * 100
+	return (quantile(v, 0.75) - quantile(v, 0.25)) / 2 / median(v) * 100
+}
+
+// quantile interpolates between the two nearest of v.
+func quantile(v []float64, q float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	at := q * float64(len(s)-1)
+	i := int(at)
+	if i+1 == len(s) {
+		return s[i]
+	}
+	return s[i] + (at-float64(i))*(s[i+1]-s[i])
 }
