@@ -2,12 +2,8 @@ package socket
 
 import (
 	"context"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // audience is the list of sockets that a broadcast walks. It is pooled.
@@ -23,120 +19,115 @@ func (a *audience) free() {
 }
 
 // Broadcast sends an event to every socket. The message is encoded and framed
-// once. It never waits for a slow client: one whose queue is full is closed with
-// the code of a slow consumer (1013), and so never sees a gap. Only a burst that
-// fills queues faster than any client reads is slowed down, by a tenth of a
-// second at most.
+// once, and messages that are broadcast at about the same time leave in one write to
+// each socket. It is sent as far as the order of calls is concerned when Broadcast
+// returns: what is sent to one of the sockets afterwards arrives after it.
+//
+// It never waits for a slow client: one whose queue is full is closed with the code
+// of a slow consumer (1013), and so never sees a gap. Only a burst that fills queues
+// faster than any client reads is slowed down, by a tenth of a second at most.
 //
 // data is not retained. The error is a *[MessageError] when it cannot be encoded;
 // then nothing was sent. Clients that cannot be reached are no error.
 func (s *Server) Broadcast(event Event, data interface{}) error {
-	return s.broadcast(event, data, func(a *audience) { a.conns = s.sockets.appendAll(a.conns) })
+	return s.broadcast(event, data, target{all: true})
 }
 
 // BroadcastToRoom is [Server.Broadcast] to the members of one room.
 func (s *Server) BroadcastToRoom(room string, event Event, data interface{}) error {
-	return s.broadcast(event, data, func(a *audience) { a.conns = s.rooms.appendMembers(a.conns, room) })
+	return s.broadcast(event, data, target{room: room})
 }
 
 // BroadcastToRooms is [Server.Broadcast] to the members of several rooms. A
 // socket in more than one of them gets one copy.
 func (s *Server) BroadcastToRooms(rooms []string, event Event, data interface{}) error {
-	return s.broadcast(event, data, func(a *audience) {
-		for _, room := range rooms {
-			a.conns = s.rooms.appendMembers(a.conns, room)
-		}
-		if len(rooms) > 1 {
-			a.conns = unique(a.conns)
-		}
-	})
+	return s.broadcast(event, data, target{rooms: append(make([]string, 0, len(rooms)), rooms...)})
 }
 
-// BroadcastParallel is [Server.Broadcast] with the writes spread over several
-// goroutines, as many as there are processors. It returns when every copy is
-// written or queued. It is worth its while for thousands of sockets.
+// BroadcastParallel is [Server.Broadcast] that returns when every copy is written,
+// or queued where the client takes no more. Like those of every broadcast to many
+// sockets, the writes are spread over as many goroutines as there are processors.
 func (s *Server) BroadcastParallel(event Event, data interface{}) error {
+	err := s.Broadcast(event, data)
+	if err == nil {
+		s.fanout.wait() // for the round that may have begun before
+		s.fanout.wait()
+	}
+	return err
+}
+
+func (s *Server) broadcast(event Event, data interface{}, to target) error {
 	m, err := prepare(event, data)
 	if err != nil {
 		return err
 	}
-	a := audiences.Get().(*audience)
-	defer a.free()
-	a.conns = s.sockets.appendAll(a.conns)
-	const chunk = 64
-	workers := min(runtime.GOMAXPROCS(0), (len(a.conns)+chunk-1)/chunk)
-	if workers <= 1 {
-		s.sendAll(m, a.conns)
-		return nil
-	}
-	var next atomic.Int64
-	work := func() {
-		for {
-			end := int(next.Add(chunk))
-			start := end - chunk
-			if start >= len(a.conns) {
-				return
-			}
-			s.sendAll(m, a.conns[start:min(end, len(a.conns))])
-		}
-	}
-	var wg sync.WaitGroup
-	for range workers - 1 {
-		wg.Go(work)
-	}
-	work()
-	wg.Wait()
+	s.fanout.publish(to, m)
 	return nil
 }
 
-func (s *Server) broadcast(event Event, data interface{}, gather func(*audience)) error {
-	m, err := prepare(event, data)
-	if err != nil {
-		return err
+// receivers appends the sockets that a message is for to dst.
+func (s *Server) receivers(dst []*conn, to target) []*conn {
+	switch {
+	case to.all:
+		return s.sockets.appendAll(dst)
+	case to.rooms == nil:
+		return s.rooms.appendMembers(dst, to.room)
 	}
-	a := audiences.Get().(*audience)
-	defer a.free()
-	gather(a)
-	s.sendAll(m, a.conns)
-	return nil
+	for _, room := range to.rooms {
+		dst = s.rooms.appendMembers(dst, room)
+	}
+	if len(to.rooms) > 1 {
+		dst = unique(dst)
+	}
+	return dst
 }
 
 // burstGrace is how long a broadcast waits at most for clients that keep up with
-// any ordinary rate, but not with a burst of broadcasts from one goroutine.
+// any ordinary rate, but not with a burst of broadcasts.
 const burstGrace = 100 * time.Millisecond
 
-// sendAll queues m for every one of conns. A client whose queue is full is closed
-// as a slow consumer, with two exceptions. Where the queue has gone from half to
-// full within burstGrace it is we who are fast; and once in a second it may be the
-// whole machine that was slow. Such clients get burstGrace, all together, to read
-// half of what waits for them: as fast as that they can take any burst, and slower
-// ones do not hold up the others for more than once.
-func (s *Server) sendAll(m *transport.PreparedMessage, conns []*conn) {
-	var behind []*conn
-	for _, c := range conns {
-		switch c.sendShared(m) {
-		case refusedInBurst:
-			behind = append(behind, c)
-		case refused:
-			if s.patience.allow(time.Now()) {
-				behind = append(behind, c)
-			} else {
-				c.tooSlow()
-			}
-		}
+// catchUp decides about the sockets whose queue was full. They are closed as slow
+// consumers, with two exceptions. Where the queue has gone from half to full within
+// burstGrace it is we who are fast; and once in a second it may be the whole machine
+// that was slow. Such clients get burstGrace, all together, to read half of what
+// waits for them: as fast as that they can take any burst, and slower ones do not
+// hold up the others for more than once.
+func (f *fanout) catchUp() {
+	f.commit.Lock()
+	behind := make(map[*conn]bool, len(f.behind))
+	for c, b := range f.behind {
+		behind[c] = b.verdict == refusedInBurst || b.verdict == refused && f.server.patience.allow(time.Now())
 	}
-	if len(behind) == 0 {
-		return
-	}
+	f.commit.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), burstGrace)
 	defer cancel()
-	for _, c := range behind {
-		for c.halfFull() && c.link.wait(ctx) == nil {
+	for c, wait := range behind {
+		for wait && c.halfFull() && c.link.wait(ctx) == nil {
 		}
+		f.resume(c, wait && !c.halfFull())
+	}
+}
+
+// resume lets a socket that was behind have what was kept for it, if it can take
+// it, and closes it otherwise.
+func (f *fanout) resume(c *conn, ready bool) {
+	f.commit.Lock()
+	b := f.behind[c]
+	delete(f.behind, c)
+	n := 0
+	if ready {
 		c.halfAt.Store(0)
-		if c.halfFull() || c.sendShared(m) != sent {
-			c.tooSlow()
-		}
+		n, b.verdict = c.stage(b.messages)
+	}
+	c.behind.Store(false)
+	f.commit.Unlock()
+	switch {
+	case n == len(b.messages) || b.verdict == sent:
+		c.link.flush()
+	case b.verdict == unsendable:
+		c.tooLarge(len(b.messages[n].Payload()))
+	default:
+		c.tooSlow()
 	}
 }
 

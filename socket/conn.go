@@ -26,6 +26,8 @@ type conn struct {
 	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
 	beat   beat                     // owned by the server's pulse; entry and held: its mu
+	dirty  bool                     // queued messages are not written; the fanout's
+	behind atomic.Bool              // the fanout keeps messages for it
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
@@ -52,8 +54,12 @@ func (c *conn) Send(event Event, data interface{}) error {
 		return err
 	}
 	defer m.free()
+	c.server.fanout.settle()
 	err = transport.ErrQueueFull
 	for err == transport.ErrQueueFull {
+		if err := c.waitBehind(); err != nil {
+			return err
+		}
 		if !c.taken(sendShare) {
 			err = c.link.queue(m.typ, m.b)
 		}
@@ -70,6 +76,18 @@ func (c *conn) Send(event Event, data interface{}) error {
 		return &MessageError{Event: event, Err: err}
 	}
 	return sendError(err)
+}
+
+// waitBehind waits until it is known whether the client is slow that broadcasts
+// wait for, so that nothing overtakes them.
+func (c *conn) waitBehind() error {
+	for range 10 {
+		if !c.behind.Load() {
+			return nil
+		}
+		c.server.fanout.wait()
+	}
+	return &ConnectionError{Op: "send", Err: ErrTimeout}
 }
 
 // waitRoom waits until the client has read enough for its queue to have room,
@@ -95,12 +113,15 @@ const (
 	sent           verdict = iota // or of no use: the connection has ended
 	refused                       // the queue is full
 	refusedInBurst                // the queue is full, and was not half full a moment ago
+	unsendable                    // it is larger than the whole queue
 )
 
-// sendShared queues a message that others get too. It does not wait.
-func (c *conn) sendShared(m *transport.PreparedMessage) verdict {
-	err := c.link.queueShared(m)
-	if err == nil {
+// stage queues messages that others get too, and returns how many. It does not
+// wait; who calls it calls the link's flush later.
+func (c *conn) stage(messages []*transport.PreparedMessage) (int, verdict) {
+	n, err := c.link.stage(messages)
+	switch err {
+	case nil:
 		if !c.halfFull() {
 			if c.halfAt.Load() != 0 {
 				c.halfAt.Store(0)
@@ -108,21 +129,18 @@ func (c *conn) sendShared(m *transport.PreparedMessage) verdict {
 		} else if c.halfAt.Load() == 0 {
 			c.halfAt.Store(time.Now().UnixNano())
 		}
-		return sent
+		return n, sent
+	case errTooLarge:
+		return n, unsendable
+	case transport.ErrQueueFull:
+		// It may be full without ever having been half full: one large message.
+		now := time.Now()
+		if c.halfAt.CompareAndSwap(0, now.UnixNano()) || now.Sub(time.Unix(0, c.halfAt.Load())) < burstGrace {
+			return n, refusedInBurst
+		}
+		return n, refused
 	}
-	if err == errTooLarge {
-		c.tooLarge(len(m.Payload()))
-		return sent
-	}
-	if err != transport.ErrQueueFull {
-		return sent // the handlers are told of the end
-	}
-	// It may be full without ever having been half full: one large message.
-	now := time.Now()
-	if c.halfAt.CompareAndSwap(0, now.UnixNano()) || now.Sub(time.Unix(0, c.halfAt.Load())) < burstGrace {
-		return refusedInBurst
-	}
-	return refused
+	return n, sent // the handlers are told of the end
 }
 
 // sendShare is the part of the send queue that Send fills, one in so many: the
@@ -174,6 +192,7 @@ func (c *conn) Close() error {
 
 // close ends the connection from this side.
 func (c *conn) close(code transport.StatusCode, reason string) {
+	c.server.fanout.settle()
 	if c.end(ErrConnectionClosed) {
 		c.link.close(code, reason)
 	}

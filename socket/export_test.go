@@ -23,3 +23,10 @@ func RoomCount(s *Server) int {
 
 // MemoryUsed returns what is counted against the memory budget of s.
 func MemoryUsed(s *Server) int64 { return s.budget.Used() }
+
+// FanoutBusy reports whether something was published and has not been written.
+func FanoutBusy(s *Server) bool {
+	s.fanout.mu.Lock()
+	defer s.fanout.mu.Unlock()
+	return s.fanout.load != load{} || len(s.fanout.log) > 0
+}

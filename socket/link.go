@@ -9,11 +9,13 @@ import (
 // link is the physical half of a connection: what moves messages. The socket
 // above it does not know which transport it has.
 type link interface {
-	// queue and queueShared take a message without ever blocking on the peer.
+	// queue takes a message without ever blocking on the peer. stage takes messages
+	// that others get too, and returns how many; what it has taken leaves with flush.
 	// A full queue is transport.ErrQueueFull, a message that will never fit into
 	// it errTooLarge. queue does not retain p.
 	queue(typ transport.MessageType, p []byte) error
-	queueShared(m *transport.PreparedMessage) error
+	stage(messages []*transport.PreparedMessage) (int, error)
+	flush()
 
 	// wait returns when there may be room in the queue again, queued how much
 	// of it is taken.
@@ -44,7 +46,11 @@ type webSocketLink struct{ *transport.Conn }
 
 func (l webSocketLink) queue(typ transport.MessageType, p []byte) error { return l.Queue(typ, p) }
 
-func (l webSocketLink) queueShared(m *transport.PreparedMessage) error { return l.QueuePrepared(m) }
+func (l webSocketLink) stage(messages []*transport.PreparedMessage) (int, error) {
+	return l.StagePrepared(messages)
+}
+
+func (l webSocketLink) flush() { l.Flush() }
 
 func (l webSocketLink) wait(ctx context.Context) error { return l.WaitQueue(ctx) }
 

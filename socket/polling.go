@@ -67,9 +67,17 @@ func (l pollLink) queue(typ transport.MessageType, p []byte) error {
 	return l.push(poll.Message{Data: append(make([]byte, 0, len(p)), p...), Binary: typ == transport.MessageBinary})
 }
 
-func (l pollLink) queueShared(m *transport.PreparedMessage) error {
-	return l.push(poll.Message{Data: m.Payload(), Binary: m.Type() == transport.MessageBinary})
+func (l pollLink) stage(messages []*transport.PreparedMessage) (int, error) {
+	for i, m := range messages {
+		if err := l.push(poll.Message{Data: m.Payload(), Binary: m.Type() == transport.MessageBinary}); err != nil {
+			return i, err
+		}
+	}
+	return len(messages), nil
 }
+
+// What is pushed answers the poll that waits.
+func (l pollLink) flush() {}
 
 func (l pollLink) push(m poll.Message) error {
 	if b := l.server.budget; b != nil && b.Used() >= b.Max() {

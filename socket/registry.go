@@ -3,11 +3,13 @@ package socket
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
 // registry are all sockets of a server: by id, and as a group to walk.
 type registry struct {
 	seed   maphash.Seed
+	count  atomic.Int64
 	shards [registryShards]registryShard
 }
 
@@ -35,6 +37,7 @@ func (r *registry) add(c *conn) {
 	m := &membership{c: c}
 	s.byID[c.id] = m
 	s.all.add(m)
+	r.count.Add(1)
 }
 
 func (r *registry) remove(c *conn) {
@@ -44,6 +47,7 @@ func (r *registry) remove(c *conn) {
 	if m := s.byID[c.id]; m != nil {
 		delete(s.byID, c.id)
 		s.all.remove(m)
+		r.count.Add(-1)
 	}
 }
 

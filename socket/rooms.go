@@ -114,6 +114,7 @@ type RoomError struct {
 func (e *RoomError) Error() string { return fmt.Sprintf("socket: join %.64q: %s", e.Room, e.Reason) }
 
 func (c *conn) Join(room string) error {
+	c.server.fanout.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason != nil || c.member(room) >= 0 {
@@ -138,6 +139,7 @@ func (c *conn) Join(room string) error {
 }
 
 func (c *conn) Leave(room string) {
+	c.server.fanout.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := c.member(room)
@@ -199,6 +201,7 @@ func (s *Server) Leave(id, room string) {
 
 // LeaveAll ends all memberships of a socket.
 func (s *Server) LeaveAll(id string) {
+	s.fanout.settle()
 	if c := s.sockets.get(id); c != nil {
 		c.leaveAll()
 	}

@@ -25,6 +25,7 @@ type Server struct {
 	pulse    pulse
 	polling  *pollhttp.Engine
 	budget   *transport.Budget // nil: none
+	fanout   fanout
 	patience patience
 	full     limiter // of the log lines about full servers
 	refused  limiter // of the log lines about refused handshakes
@@ -68,6 +69,7 @@ func NewServer(opts ...ServerOption) *Server {
 	if o.anyOrigin {
 		s.log.Warn("socket: web pages of every origin may connect", "option", "WithInsecureAnyOrigin")
 	}
+	s.fanout.server = s
 	s.pulse.init(s)
 	s.polling = newPollEngine(s)
 	return s

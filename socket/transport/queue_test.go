@@ -279,3 +279,54 @@ func writeInPieces(ctx context.Context, c *transport.Conn, message []byte) error
 	}
 	return w.Close()
 }
+
+// Several messages for many connections: staged for all, then one write for each.
+func TestStagedMessagesLeaveInOneWrite(t *testing.T) {
+	bothRoles(t, func(t *testing.T, role wsproto.Role) {
+		ours, theirs := memnet.Pipe()
+		nc := &countWrites{Conn: ours}
+		c, w := testConn(t, nc, role, transport.Limits{}), newWire(t, theirs, role)
+		var messages []*transport.PreparedMessage
+		var want []got
+		for i := range 16 {
+			text := fmt.Sprint("message ", i)
+			messages = append(messages, transport.NewPreparedMessage(transport.MessageText, []byte(text)))
+			want = append(want, gotText(text))
+		}
+		if n, err := c.StagePrepared(messages); n != 16 || err != nil {
+			t.Fatalf("StagePrepared() = %d, %v", n, err)
+		}
+		synctest.Wait()
+		if n := nc.n.Load(); n != 0 {
+			t.Errorf("%d writes before Flush, want none", n)
+		}
+		c.Flush()
+		c.Flush() // there is nothing left
+		w.want("all of them, in order", want...)
+		if n := nc.n.Load(); n != 1 {
+			t.Errorf("%d writes, want 1", n)
+		}
+		if _, err := c.StagePrepared(messages[:1]); err != nil {
+			t.Error(err)
+		}
+		must(t, c.Queue(transport.MessageText, []byte("another")))
+		w.want("what is sent next takes it along", gotText("message 0"), gotText("another"))
+	})
+}
+
+func TestStagePreparedStopsAtAFullQueue(t *testing.T) {
+	bothRoles(t, func(t *testing.T, role wsproto.Role) {
+		c, w := memWire(t, role, transport.Limits{MaxQueueMessages: 3})
+		m := transport.NewPreparedMessage(transport.MessageText, []byte("m"))
+		n, err := c.StagePrepared([]*transport.PreparedMessage{m, m, m, m, m})
+		if n != 3 || err != transport.ErrQueueFull {
+			t.Errorf("StagePrepared() = %d, %v, want 3 and ErrQueueFull", n, err)
+		}
+		c.Flush()
+		w.want("what was queued", gotText("m"), gotText("m"), gotText("m"))
+		must(t, c.CloseNow())
+		if n, err := c.StagePrepared([]*transport.PreparedMessage{m}); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("StagePrepared() = %d, %v on a closed connection", n, err)
+		}
+	})
+}

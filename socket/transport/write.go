@@ -60,6 +60,40 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 	return nil
 }
 
+// StagePrepared queues messages that many connections get, as [Conn.QueuePrepared]
+// does, and leaves it to [Conn.Flush], or to whatever is sent next, to write them: for
+// those who queue several messages for many connections before they write to any. It
+// returns how many it has queued; with fewer than all, the error says why.
+func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, m := range messages {
+		h, frame, payload := m.frame(c)
+		size := len(frame)
+		if frame == nil {
+			size = wsproto.MaxHeaderSize + len(payload)
+		}
+		if err := c.admit(size); err != nil {
+			return i, err
+		}
+		if frame == nil {
+			c.appendFrame(o.list(), h, payload)
+			continue
+		}
+		o.list().share(frame)
+		o.added(size)
+	}
+	return len(messages), nil
+}
+
+// Flush writes what [Conn.StagePrepared] has queued, unless somebody else is writing
+// and will. It does not block on the peer.
+func (c *Conn) Flush() {
+	c.out.mu.Lock()
+	c.flush()
+}
+
 // WritePrepared is [Conn.Write] for a message that many connections get.
 func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 	for {
