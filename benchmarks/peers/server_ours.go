@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
+	"sync"
 
 	"github.com/kleeedolinux/socket.go/socket"
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -15,6 +17,7 @@ type messageServer struct{}
 func (messageServer) serve(l net.Listener, mode string) error {
 	u := transport.NewUpgrader(&transport.AcceptOptions{Limits: transport.Limits{MaxMessageSize: 1 << 20}})
 	h := &messageHandler{broadcast: mode != "echo"}
+	h.bursts.members = &h.members
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Accept(w, r, nil)
 		if err != nil {
@@ -30,6 +33,7 @@ func (messageServer) serve(l net.Listener, mode string) error {
 type messageHandler struct {
 	broadcast bool
 	members   members[*transport.Conn]
+	bursts    bursts
 }
 
 func (h *messageHandler) OnMessage(c *transport.Conn, typ transport.MessageType, p []byte) {
@@ -39,14 +43,49 @@ func (h *messageHandler) OnMessage(c *transport.Conn, typ transport.MessageType,
 		}
 		return
 	}
-	m := transport.NewPreparedMessage(typ, p)
-	h.members.each(func(c *transport.Conn) { c.QueuePrepared(m) })
+	h.bursts.publish(transport.NewPreparedMessage(typ, p))
 }
 
 func (h *messageHandler) OnClose(c *transport.Conn, _ error) {
 	if h.broadcast {
 		h.members.remove(c)
 	}
+}
+
+// bursts broadcasts on the message layer as package socket does on its own:
+// messages of about the same time are staged for everybody, then written.
+type bursts struct {
+	members *members[*transport.Conn]
+
+	mu      sync.Mutex // guards the fields below
+	log     []*transport.PreparedMessage
+	running bool
+}
+
+func (b *bursts) publish(m *transport.PreparedMessage) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.log = append(b.log, m)
+	if !b.running {
+		b.running = true
+		go b.run() // ends when the log is empty
+	}
+}
+
+func (b *bursts) run() {
+	runtime.Gosched() // others publish now
+	for log := b.take(); log != nil; log = b.take() {
+		b.members.each(func(c *transport.Conn) { c.StagePrepared(log) })
+		b.members.each(func(c *transport.Conn) { c.Flush() })
+	}
+}
+
+func (b *bursts) take() []*transport.PreparedMessage {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	log := b.log
+	b.log, b.running = nil, len(log) > 0
+	return log
 }
 
 // eventServer is the whole of this module: JSON events, handlers, rooms.

@@ -104,7 +104,7 @@ func (cs *clients) connect(ctx context.Context, place int) {
 	}
 	c := &client{Conn: conn, of: cs}
 	cs.all[place] = c
-	go c.Serve(c) // ends with the connection
+	c.Start(c) // ends with the connection
 }
 
 // leave closes a connection, which is then not lost.
