@@ -63,7 +63,9 @@ type Limits struct {
 	MaxInflateRatio int
 
 	// MaxQueueBytes and MaxQueueMessages bound what waits for a peer that does
-	// not read. Default: 1 MiB and 1,024. A single message is never too large.
+	// not read. Default: 1 MiB and 1,024. A single message is never too large. What
+	// the kernel has taken is not counted: on Linux, for a connection that was
+	// started, that is about 256 KiB at most.
 	MaxQueueBytes    int
 	MaxQueueMessages int
 

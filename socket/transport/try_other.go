@@ -15,6 +15,8 @@ func (c *Conn) writeNow([]byte) (int, error) { panic("BUG: no raw connection her
 
 func (c *Conn) writeMore([]byte) (int, error) { panic("BUG: no raw connection here") }
 
+func (c *Conn) limitUnsent() {}
+
 type intake struct{}
 
 func (c *Conn) fillRaw() (int, error) { panic("BUG: no raw connection here") }
