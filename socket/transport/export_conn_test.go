@@ -17,8 +17,19 @@ func NewTestConn(nc net.Conn, role wsproto.Role, l Limits, params *wsproto.Defla
 	return newConn(nc, l.newConfig(role, limit), "", params, early)
 }
 
-// Readable reports whether c reads and writes its descriptor without going
-// through the net.Conn.
+// Unwatch gives c, which is not started yet, a goroutine of its own to wait for
+// what comes, as it has where nothing can watch over connections.
+func (c *Conn) Unwatch() {
+	cfg := *c.cfg // which other connections share
+	cfg.unwatched = true
+	c.cfg = &cfg
+}
+
+// Watched reports whether c has been started and waits without a goroutine.
+func (c *Conn) Watched() bool { return c.in.watch.state.Load() != unwatched }
+
+// Raw reports whether c reads and writes its descriptor without going through the
+// net.Conn.
 func (c *Conn) Raw() bool { return c.raw != nil }
 
 // Holds reports what a connection has borrowed: a read buffer, and batches of
