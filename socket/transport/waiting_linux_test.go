@@ -1,9 +1,14 @@
 package transport_test
 
 import (
+	"bytes"
+	"crypto/tls"
 	"net"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -48,4 +53,49 @@ func TestNothingWaitsBehindUrgentData(t *testing.T) {
 		serve(c, echoAll{}.OnMessage)
 		w.want("all is echoed", gotText("before"), gotText("behind"))
 	})
+}
+
+// A client of TLS 1.3 gets session tickets after the handshake: bytes that bring
+// nothing to read, and no reason to keep a goroutine and a buffer.
+func TestTLSRecordWithoutDataKeepsNoGoroutine(t *testing.T) {
+	a, b := tlsPair(t)
+	c := testConn(t, b, wsproto.RoleClient, transport.Limits{})
+	l := serve(c, nil)
+	w := newWire(t, a, wsproto.RoleClient)
+	w.send(w.text("with the tickets"))
+	for l.got() == "" {
+		time.Sleep(time.Millisecond)
+	}
+	wantNoReader(t, "it has brought a message")
+
+	// An empty record, and one that has come in part.
+	a, b = tlsPair(t)
+	c = testConn(t, b, wsproto.RoleClient, transport.Limits{})
+	l = serve(c, nil)
+	wantNoReader(t, "session tickets came")
+	raw := a.(*tls.Conn).NetConn()
+	if _, err := raw.Write([]byte{23, 3, 3, 0, 100, 1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	wantNoReader(t, "a record has come in part")
+	must(t, raw.Close())
+	if err := l.end(t); !strings.Contains(err.Error(), "EOF") {
+		t.Errorf("OnClose got %v, want the end within a record", err)
+	}
+}
+
+// wantNoReader fails the test unless no goroutine reads for a started connection,
+// in a moment at the latest.
+func wantNoReader(t *testing.T, why string) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	var stacks []byte
+	for range 1000 {
+		time.Sleep(time.Millisecond)
+		stacks = buf[:runtime.Stack(buf, true)]
+		if !bytes.Contains(stacks, []byte("transport.(*Conn).serve(")) {
+			return
+		}
+	}
+	t.Fatalf("a goroutine waits for a connection, after %s:\n%s", why, stacks)
 }

@@ -213,6 +213,11 @@ func (c *Conn) readWatched() (n int, err error) {
 	return n, err
 }
 
+// recordTime is how long the reader stays for the rest of a TLS record. Then it
+// leaves the connection, its buffer and its goroutine until more comes: a peer may
+// never send the rest, and some records bring nothing to read.
+const recordTime = 5 * time.Millisecond
+
 // readRecord is readWatched through TLS.
 func (c *Conn) readRecord() (n int, err error) {
 	in := &c.in
@@ -225,25 +230,28 @@ func (c *Conn) readRecord() (n int, err error) {
 	// TLS: what is inside its layer already comes first, where no descriptor
 	// tells of it. A read whose deadline has passed brings that out and no more.
 	in.armed = true
-	if err := c.deadline(aLongTimeAgo); err != nil {
-		return 0, err
+	n, err = c.readUntil(aLongTimeAgo)
+	for n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		// Only this tells that nothing is left: with a machine as busy as that, a
+		// deadline can pass before the read has begun.
+		if ready, err := c.peekNow(); !ready || err != nil {
+			return 0, err
+		}
+		begin := c.messageClock()
+		n, err = c.readUntil(time.Now().Add(recordTime))
+		if in.addWait(begin); in.waited > 0 && in.waited >= c.cfg.messageTimeout {
+			return n, err
+		}
 	}
-	n, err = c.nc.Read(in.buf.b)
-	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return n, err
-	}
-	if ready, err := c.peekNow(); !ready || err != nil {
-		return 0, err
-	}
-	// The rest of a record may take a while: another goroutine reads what else is
-	// ready then.
-	begin := c.messageClock()
-	if err := c.armRead(); err != nil {
-		return 0, err
-	}
-	n, err = c.nc.Read(in.buf.b)
-	in.addWait(begin)
 	return n, err
+}
+
+// readUntil reads through package net into the buffer.
+func (c *Conn) readUntil(due time.Time) (int, error) {
+	if err := c.deadline(due); err != nil {
+		return 0, err
+	}
+	return c.nc.Read(c.in.buf.b)
 }
 
 // beginWait bounds the wait for the rest of a message that has begun.
