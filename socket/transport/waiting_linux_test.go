@@ -3,6 +3,7 @@ package transport_test
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"runtime"
 	"strings"
@@ -98,4 +99,50 @@ func wantNoReader(t *testing.T, why string) {
 		}
 	}
 	t.Fatalf("a goroutine waits for a connection, after %s:\n%s", why, stacks)
+}
+
+// What a connection holds for a message that has begun is counted in full while it
+// waits for the rest: memory that has grown before the bytes came that it is for, and
+// all of a buffer of which the message fills the end.
+func TestBudgetCountsWhatAWaitingMessageHolds(t *testing.T) {
+	a, b := tcpPair(t)
+	budget := transport.NewBudget(1 << 30)
+	c := testConn(t, a, wsproto.RoleServer, transport.Limits{MemoryBudget: budget, MaxMessageSize: 8 << 20})
+	l := serve(c, nil)
+	w := newWire(t, b, wsproto.RoleServer)
+	wantCounted := func(what string) {
+		t.Helper()
+		looks := 3 // before and after the bytes have been read
+		for range 5000 {
+			if held, charged, waits := c.InputMemory(); waits {
+				if charged < int64(held) {
+					t.Fatalf("%s: %d bytes are held, and %d counted", what, held, charged)
+				}
+				if looks--; looks == 0 {
+					return
+				}
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		t.Fatalf("%s: the connection does not come to wait", what)
+	}
+	for _, step := range []int{1000, 4096, 16384, 30_000, 65536} {
+		message := w.binary(strings.Repeat("x", 300_000))
+		for n := 0; n < len(message); n += step {
+			w.send(message[n:min(n+step, len(message))])
+			wantCounted(fmt.Sprintf("%d bytes in steps of %d", n, step))
+		}
+	}
+	// Large buffers, at the end of which a small message begins.
+	small := w.binary(strings.Repeat("x", 1000))
+	for range 10 {
+		w.send(w.binary(strings.Repeat("x", 60_000)), w.binary(strings.Repeat("x", 4000)), small[:900])
+		wantCounted("the begin of a small message behind a large one")
+		w.send(small[900:])
+	}
+	_ = c.CloseNow()
+	_ = l.end(t)
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes are counted after the end", used)
+	}
 }

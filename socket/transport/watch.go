@@ -185,6 +185,10 @@ func (c *Conn) fillWatched() error {
 		if err != nil {
 			return c.readFailed(err)
 		}
+		// Memory may have grown for what has not come yet.
+		if err := c.chargeInput(inboundShare); err != nil {
+			return err
+		}
 	}
 }
 
