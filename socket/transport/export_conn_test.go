@@ -17,8 +17,39 @@ func NewTestConn(nc net.Conn, role wsproto.Role, l Limits, params *wsproto.Defla
 	return newConn(nc, l.newConfig(role, limit), "", params, early)
 }
 
-// Readable reports whether c reads and writes its descriptor without going
-// through the net.Conn.
+// Unwatch gives c, which is not started yet, a goroutine of its own to wait for
+// what comes, as it has where nothing can watch over connections.
+func (c *Conn) Unwatch() {
+	cfg := *c.cfg // which other connections share
+	cfg.unwatched = true
+	c.cfg = &cfg
+}
+
+// Watched reports whether c has been started and waits without a goroutine.
+func (c *Conn) Watched() bool { return c.in.watch.state.Load() != unwatched }
+
+// InputMemory returns the bytes of all buffers that a started connection holds for
+// what it receives, and those that it has counted, if it waits without a goroutine
+// at the moment.
+func (c *Conn) InputMemory() (held int, charged int64, waits bool) {
+	if !c.wake() {
+		return 0, 0, false
+	}
+	in := &c.in
+	held = in.dec.Held()
+	if kept := in.dec.Kept(); kept != nil {
+		held += len(in.kept.b) - cap(kept)
+	}
+	if in.buf != nil {
+		held += len(in.buf.b)
+	}
+	charged = in.charged
+	go c.serve(in.turn.state.Load()) // waits again
+	return held, charged, true
+}
+
+// Raw reports whether c reads and writes its descriptor without going through the
+// net.Conn.
 func (c *Conn) Raw() bool { return c.raw != nil }
 
 // Holds reports what a connection has borrowed: a read buffer, and batches of

@@ -127,6 +127,9 @@ func (c *Conn) chargeInput(share int64) error {
 	}
 	in := &c.in
 	held := int64(in.dec.Held())
+	if kept := in.dec.Kept(); in.kept.holds(kept) {
+		held += int64(len(in.kept.b) - cap(kept)) // what lay before the message
+	}
 	if in.buf != nil {
 		held += int64(len(in.buf.b))
 	}

@@ -19,17 +19,48 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// networks are what a connection can run over: each reads and writes in a way of
-// its own. The functions return both ends, which are closed when the test ends.
+// networks are what a connection can run over: each reads, writes and waits in a
+// way of its own. The functions return both ends, which are closed when the test
+// ends.
 var networks = []struct {
-	name string
-	pair func(t *testing.T) (server, client net.Conn)
-	raw  bool // the descriptor is read and written without the net.Conn
+	name    string
+	pair    func(t *testing.T) (server, client net.Conn)
+	raw     bool // the descriptor is read and written without the net.Conn
+	watched bool // what is started waits without a goroutine
 }{
-	{"tcp", tcpPair, true},
-	{"unix", unixPair, true},
-	{"tls", tlsPair, false},
-	{"memory", memPair, false},
+	{"tcp", tcpPair, true, true},
+	{"tcp unwatched", unwatched(tcpPair), true, false},
+	{"unix", unixPair, true, true},
+	{"unix unwatched", unwatched(unixPair), true, false},
+	{"tls", tlsPair, false, true},
+	{"tls unwatched", unwatched(tlsPair), false, false},
+	{"memory", memPair, false, false},
+}
+
+// unwatchedConns are the network connections whose WebSocket connections are to
+// wait each in a goroutine of its own. Tests run at the same time.
+var unwatchedConns sync.Map
+
+// unwatched makes newConn let both ends of a pair wait in goroutines.
+func unwatched(pair func(t *testing.T) (server, client net.Conn)) func(t *testing.T) (server, client net.Conn) {
+	return func(t *testing.T) (server, client net.Conn) {
+		t.Helper()
+		server, client = pair(t)
+		for _, nc := range []net.Conn{server, client} {
+			unwatchedConns.Store(nc, true)
+			t.Cleanup(func() { unwatchedConns.Delete(nc) })
+		}
+		return server, client
+	}
+}
+
+// newConn makes a connection that waits as its network says.
+func newConn(nc net.Conn, role wsproto.Role, l transport.Limits, params *wsproto.DeflateParams) *transport.Conn {
+	c := transport.NewTestConn(nc, role, l, params, nil)
+	if _, ok := unwatchedConns.Load(nc); ok {
+		c.Unwatch()
+	}
+	return c
 }
 
 func tcpPair(t *testing.T) (server, client net.Conn) {

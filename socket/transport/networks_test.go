@@ -26,6 +26,23 @@ func overNetworks(t *testing.T, test func(t *testing.T, pair func(t *testing.T) 
 	}
 }
 
+// The tests over networks are about both ways to wait only if both are there.
+func TestConnectionWaitsAsItsNetworkSays(t *testing.T) {
+	for _, n := range networks {
+		t.Run(n.name, func(t *testing.T) {
+			server, client := connPair(t, n.pair, transport.Limits{})
+			for _, c := range []*transport.Conn{server, client} {
+				l := serve(c, nil)
+				if want := n.watched && runtime.GOOS == "linux"; c.Watched() != want {
+					t.Errorf("Watched() = %t, want %t", c.Watched(), want)
+				}
+				_ = c.CloseNow()
+				_ = l.end(t)
+			}
+		})
+	}
+}
+
 func TestDescriptorIsUsedDirectlyWhereItCanBe(t *testing.T) {
 	for _, n := range networks {
 		t.Run(n.name, func(t *testing.T) {
@@ -59,7 +76,8 @@ func TestBurstsArriveOnAnyNumberOfProcessors(t *testing.T) {
 	for _, procs := range []int{1, 4} {
 		t.Run(fmt.Sprintf("procs=%d", procs), func(t *testing.T) {
 			runtime.GOMAXPROCS(procs)
-			testBursts(t, tcpPair)
+			t.Run("watched", func(t *testing.T) { testBursts(t, tcpPair) })
+			t.Run("unwatched", func(t *testing.T) { testBursts(t, unwatched(tcpPair)) })
 		})
 	}
 }
@@ -105,6 +123,7 @@ func testBursts(t *testing.T, pair func(t *testing.T) (server, client net.Conn))
 func TestLargeMessagesAreEchoed(t *testing.T) {
 	overNetworks(t, func(t *testing.T, pair func(t *testing.T) (server, client net.Conn)) { testEchoOf(t, pair, 1<<20) })
 	t.Run("16 MiB", func(t *testing.T) { testEchoOf(t, tcpPair, 16<<20) })
+	t.Run("16 MiB unwatched", func(t *testing.T) { testEchoOf(t, unwatched(tcpPair), 16<<20) })
 }
 
 func testEchoOf(t *testing.T, pair func(t *testing.T) (server, client net.Conn), size int) {

@@ -34,10 +34,10 @@ func memWire(t *testing.T, role wsproto.Role, l transport.Limits) (*transport.Co
 	return testConn(t, ours, role, l), newWire(t, theirs, role)
 }
 
-// testConn is NewTestConn without compression. The connection is closed when the
-// test ends.
+// testConn is newConn without compression. The connection is closed when the test
+// ends.
 func testConn(t *testing.T, nc net.Conn, role wsproto.Role, l transport.Limits) *transport.Conn {
-	c := transport.NewTestConn(nc, role, l, nil, nil)
+	c := newConn(nc, role, l, nil)
 	t.Cleanup(func() { _ = c.CloseNow() })
 	return c
 }

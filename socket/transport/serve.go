@@ -115,8 +115,8 @@ func (c *Conn) serve(mine uint32) {
 			c.cfg.budget.charge(&charged, 0, anyShare)
 			return
 		}
-		if in.received.Load() == turns {
-			turns += maxTurns
+		if now := in.received.Load(); int32(now-turns) >= 0 {
+			turns = now + maxTurns
 			runtime.Gosched()
 		}
 	}

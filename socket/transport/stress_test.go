@@ -45,8 +45,8 @@ func hammer(t *testing.T, pair func(t *testing.T) (server, client net.Conn)) {
 	if rand.IntN(2) == 0 {
 		params = &wsproto.DeflateParams{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: 15, ClientBits: 15}
 	}
-	server := transport.NewTestConn(a, wsproto.RoleServer, limits, params, nil)
-	client := transport.NewTestConn(b, wsproto.RoleClient, limits, params, nil)
+	server := newConn(a, wsproto.RoleServer, limits, params)
+	client := newConn(b, wsproto.RoleClient, limits, params)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup

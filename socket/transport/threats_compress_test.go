@@ -189,7 +189,7 @@ func TestThreatB4_IdleConnectionCostsTheSameWithCompression(t *testing.T) {
 }
 
 func TestThreatB5_DamagedMessagesEndTheirConnectionOnly(t *testing.T) {
-	v := newVictims(t, wsproto.RoleServer, transport.Limits{})
+	v := newVictims(t, wsproto.RoleServer, byDefault, transport.Limits{})
 	h := liveServer(t, &transport.AcceptOptions{Compression: true}, func(c *transport.Conn) {
 		t.Cleanup(func() { _ = c.CloseNow() })
 		serve(c, echoes)

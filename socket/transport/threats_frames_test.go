@@ -19,11 +19,14 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// liveRoles runs a test against live servers and against live clients.
+// liveRoles runs a test against live servers and against live clients, which wait
+// in every way.
 func liveRoles(t *testing.T, l transport.Limits, test func(t *testing.T, v *victims)) {
 	t.Helper()
 	for _, role := range []wsproto.Role{wsproto.RoleServer, wsproto.RoleClient} {
-		t.Run(role.String(), func(t *testing.T) { test(t, newVictims(t, role, l)) })
+		for _, how := range []waits{byDefault, inGoroutine} {
+			t.Run(role.String()+" waits "+string(how), func(t *testing.T) { test(t, newVictims(t, role, how, l)) })
+		}
 	}
 }
 
@@ -154,7 +157,7 @@ func TestThreatA3_CVE_2026_48779_TinyFragmentsRetainNothing(t *testing.T) {
 	}
 	// The victims hold what they are sent: the attacker reads nothing, for there
 	// is nothing to read.
-	v := newVictims(t, wsproto.RoleServer, transport.Limits{})
+	v := newVictims(t, wsproto.RoleServer, byDefault, transport.Limits{})
 	attackers := make([]*wire, connections)
 	for i := range attackers {
 		attackers[i] = v.open(t)

@@ -34,13 +34,25 @@ func echoes(c *transport.Conn, _ transport.MessageType, p []byte) {
 	_ = c.Queue(transport.MessageBinary, p) // the test looks at what arrives
 }
 
-// newVictims returns live endpoints of the given role that echo.
-func newVictims(t *testing.T, role wsproto.Role, l transport.Limits) *victims {
+// waits is how started connections wait.
+type waits string
+
+const (
+	byDefault   waits = "by default" // watched, where the system allows it
+	inGoroutine waits = "in a goroutine"
+)
+
+// newVictims returns live endpoints of the given role that echo, and wait as how
+// says.
+func newVictims(t *testing.T, role wsproto.Role, how waits, l transport.Limits) *victims {
 	v := &victims{role: role}
 	var victim sync.WaitGroup
 	t.Cleanup(victim.Wait)
 	serve := func(c *transport.Conn) {
 		t.Cleanup(func() { _ = c.CloseNow() })
+		if how == inGoroutine {
+			c.Unwatch()
+		}
 		victim.Go(func() { <-serve(c, echoes).ended })
 	}
 	if role == wsproto.RoleServer {

@@ -16,15 +16,15 @@ import (
 var poller netpoll.Poller
 
 // watch is how a started connection waits without a goroutine: the poller wakes
-// it when something has come. state says who reads; the rest but hangup is owned by
-// the reader.
+// it when something has come. state says who reads; the rest but thorough is owned
+// by the reader.
 type watch struct {
-	state   atomic.Uint32
-	hangup  atomic.Bool // the peer sends no more: read to the end
-	drained bool        // nothing was left when it was read last
-	fd      int         // guarded by the connection's closing.mu
-	since   time.Time   // when the wait within a message began; zero: there is none
-	timer   *time.Timer // ends that wait
+	state    atomic.Uint32
+	thorough atomic.Bool // only a read that brings nothing says that nothing is left
+	drained  bool        // nothing was left when it was read last
+	fd       int         // guarded by the connection's closing.mu
+	since    time.Time   // when the wait within a message began; zero: there is none
+	timer    *time.Timer // ends that wait
 }
 
 // The states of a watch.
@@ -104,10 +104,10 @@ func (c *Conn) stopWatch() {
 type watcher Conn
 
 // Ready reads what has come, and calls the handler for it.
-func (w *watcher) Ready(hangup bool) {
+func (w *watcher) Ready(thorough bool) {
 	c := (*Conn)(w)
-	if hangup {
-		c.in.watch.hangup.Store(true)
+	if thorough {
+		c.in.watch.thorough.Store(true)
 	}
 	if c.wake() {
 		c.serve(c.in.turn.state.Load())
@@ -143,6 +143,10 @@ func (c *Conn) wakeReader() {
 	}
 }
 
+// brought notes how much a read brought of what there was room for. One that brings
+// less has left nothing, which saves the read that would say so.
+func (w *watch) brought(n, room int) { w.drained = n < room && !w.thorough.Load() }
+
 // wait lets the reader leave until something comes. It reports false when
 // something has come already. When it reports true, the connection is another's.
 func (w *watch) wait() bool {
@@ -163,7 +167,7 @@ func (c *Conn) fillWatched() error {
 		return err
 	}
 	for {
-		if w.drained && !w.hangup.Load() {
+		if w.drained {
 			c.beginWait()
 			if w.wait() {
 				return errWaiting
@@ -181,6 +185,10 @@ func (c *Conn) fillWatched() error {
 		if err != nil {
 			return c.readFailed(err)
 		}
+		// Memory may have grown for what has not come yet.
+		if err := c.chargeInput(inboundShare); err != nil {
+			return err
+		}
 	}
 }
 
@@ -194,18 +202,25 @@ func (c *Conn) readWatched() (n int, err error) {
 	if want := in.dec.Want(); want != nil {
 		n, err = c.readNow(want)
 		in.direct = n
-		in.watch.drained = n < len(want)
-		in.received.Add(1)
+		if n > 0 {
+			in.watch.brought(n, len(want))
+			in.received.Add(1)
+		}
 		return n, err
 	}
 	in.buf = getBuffer(in.bufferSize(c.cfg))
 	n, err = c.readNow(in.buf.b)
 	if n > 0 {
-		in.watch.drained = n < len(in.buf.b)
+		in.watch.brought(n, len(in.buf.b))
 		c.filled(n)
 	}
 	return n, err
 }
+
+// recordTime is how long the reader stays for the rest of a TLS record. Then it
+// leaves the connection, its buffer and its goroutine until more comes: a peer may
+// never send the rest, and some records bring nothing to read.
+const recordTime = 5 * time.Millisecond
 
 // readRecord is readWatched through TLS.
 func (c *Conn) readRecord() (n int, err error) {
@@ -219,25 +234,28 @@ func (c *Conn) readRecord() (n int, err error) {
 	// TLS: what is inside its layer already comes first, where no descriptor
 	// tells of it. A read whose deadline has passed brings that out and no more.
 	in.armed = true
-	if err := c.deadline(aLongTimeAgo); err != nil {
-		return 0, err
+	n, err = c.readUntil(aLongTimeAgo)
+	for n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		// Only this tells that nothing is left: with a machine as busy as that, a
+		// deadline can pass before the read has begun.
+		if ready, err := c.peekNow(); !ready || err != nil {
+			return 0, err
+		}
+		begin := c.messageClock()
+		n, err = c.readUntil(time.Now().Add(recordTime))
+		if in.addWait(begin); in.waited > 0 && in.waited >= c.cfg.messageTimeout {
+			return n, err
+		}
 	}
-	n, err = c.nc.Read(in.buf.b)
-	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return n, err
-	}
-	if ready, err := c.peekNow(); !ready || err != nil {
-		return 0, err
-	}
-	// The rest of a record may take a while: another goroutine reads what else is
-	// ready then.
-	begin := c.messageClock()
-	if err := c.armRead(); err != nil {
-		return 0, err
-	}
-	n, err = c.nc.Read(in.buf.b)
-	in.addWait(begin)
 	return n, err
+}
+
+// readUntil reads through package net into the buffer.
+func (c *Conn) readUntil(due time.Time) (int, error) {
+	if err := c.deadline(due); err != nil {
+		return 0, err
+	}
+	return c.nc.Read(c.in.buf.b)
 }
 
 // beginWait bounds the wait for the rest of a message that has begun.

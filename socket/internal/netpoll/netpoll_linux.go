@@ -50,7 +50,7 @@ func (p *Poller) Add(fd int, w Watcher) error {
 	p.round++
 	// An event may come before the slot is filled. It waits for mu.
 	err := syscall.EpollCtl(p.set.fd, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{
-		Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered,
+		Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLPRI | edgeTriggered,
 		Fd:     int32(fd),
 		Pad:    int32(p.round),
 	})
@@ -159,8 +159,8 @@ type batch struct {
 }
 
 type ready struct {
-	w      Watcher
-	hangup bool
+	w        Watcher
+	thorough bool
 }
 
 // used reports whether all watchers have been taken.
@@ -173,7 +173,7 @@ func (b *batch) run() {
 		if i >= len(b.ready) {
 			return
 		}
-		b.ready[i].w.Ready(b.ready[i].hangup)
+		b.ready[i].w.Ready(b.ready[i].thorough)
 	}
 }
 

@@ -14,19 +14,19 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/internal/netpoll"
 )
 
-// calls reports the calls of a watcher: the value is hangup.
+// calls reports the calls of a watcher: the value is thorough.
 type calls chan bool
 
-func (w calls) Ready(hangup bool) { w <- hangup }
+func (w calls) Ready(thorough bool) { w <- thorough }
 
-func (w calls) want(t *testing.T, why string) (hangup bool) {
+func (w calls) want(t *testing.T, why string) (thorough bool) {
 	t.Helper()
 	select {
-	case hangup = <-w:
+	case thorough = <-w:
 	case <-time.After(10 * time.Second):
 		t.Fatalf("not called: %s", why)
 	}
-	return hangup
+	return thorough
 }
 
 func (w calls) wantNone(t *testing.T, why string) {
@@ -77,7 +77,7 @@ func TestEveryArrivalIsTold(t *testing.T) {
 	for range 100 {
 		b.Write([]byte("x"))
 		if w.want(t, "a byte came") {
-			t.Fatal("hangup, and the peer is there")
+			t.Fatal("thorough, and the peer is there")
 		}
 		io.ReadFull(a, make([]byte, 1))
 	}
@@ -95,7 +95,7 @@ func TestWhatCameBeforeCounts(t *testing.T) {
 }
 
 // The end can come with the last bytes, in one event: it must not be lost.
-func TestPeerThatClosesIsAHangup(t *testing.T) {
+func TestPeerThatClosesIsReadToTheEnd(t *testing.T) {
 	var p netpoll.Poller
 	_, b, fd := tcp(t)
 	b.Write([]byte("last words"))
@@ -103,7 +103,7 @@ func TestPeerThatClosesIsAHangup(t *testing.T) {
 	w := make(calls, 2)
 	add(t, &p, fd, w)
 	if !w.want(t, "the peer wrote and closed") && !w.want(t, "the peer closed") {
-		t.Error("no hangup")
+		t.Error("its end was not told")
 	}
 	p.Remove(fd, w)
 }
