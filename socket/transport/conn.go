@@ -22,7 +22,7 @@ import (
 // or Reader at a time makes progress. Messages are sent in the order of the
 // calls.
 type Conn struct {
-	nc          net.Conn
+	nc          net.Conn        // Start may change it and raw: see detach
 	raw         syscall.RawConn // of nc, when its descriptor can be tried without blocking
 	under       syscall.RawConn // of what is under nc, when nc is a TLS connection over such a one
 	cfg         *config
@@ -95,11 +95,18 @@ func rawConn(nc net.Conn) syscall.RawConn {
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 
 // RemoteAddr returns the network address of the other end, which is the
 // nearest proxy's when there is one.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
+
+// netConn is nc for those who neither read nor write.
+func (c *Conn) netConn() net.Conn {
+	c.closing.mu.Lock()
+	defer c.closing.mu.Unlock()
+	return c.nc
+}
 
 // Compressed reports whether the handshake agreed on permessage-deflate (RFC
 // 7692).

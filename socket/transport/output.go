@@ -215,7 +215,7 @@ func (c *Conn) chargeOutput() {
 	var held int
 	if o.blocked && o.err == nil {
 		held = writerCost + o.leaving
-		if c.raw == nil {
+		if c.gathers() {
 			held += min(o.leaving, maxBuffer) // what writeGathered copies it to
 		}
 		for _, q := range [...]*batch{o.queue, o.deferred, o.pong} {

@@ -55,10 +55,11 @@ func (c *Conn) watchable() syscall.RawConn {
 // startWatch hands the connection to the poller, and reports false when it needs a
 // goroutine of its own.
 func (c *Conn) startWatch() bool {
-	raw := c.watchable()
-	if raw == nil {
+	if c.watchable() == nil {
 		return false
 	}
+	c.detach()
+	raw := c.watchable() // it may have changed
 	s, w := &c.closing, &c.in.watch
 	// Under the lock, so that the descriptor is not closed and reused meanwhile,
 	// and whoever closes it knows that it is watched. Nothing here waits.
@@ -86,6 +87,34 @@ func (c *Conn) startWatch() bool {
 		go c.serve(c.in.turn.state.Load()) // owned by c: ends when it waits
 	}
 	return true
+}
+
+// detach takes the descriptor away from package net, which would keep more memory
+// for it than all else that a waiting connection costs. It does nothing for a
+// connection that is being written or closed at the moment: others use the
+// descriptor then.
+func (c *Conn) detach() {
+	o, s := &c.out, &c.closing
+	if c.raw == nil {
+		return
+	}
+	o.mu.Lock()
+	if o.writing || o.err != nil {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true // what is sent meanwhile waits
+	o.mu.Unlock()
+	s.mu.Lock()
+	if s.err == nil && s.table.Open() {
+		if nc, raw, err := netpoll.Detach(c.nc, c.raw); err == nil {
+			c.nc, c.raw = nc, raw
+		}
+	}
+	s.mu.Unlock()
+	o.mu.Lock()
+	o.writing = false
+	c.flush()
 }
 
 // stopWatch takes the connection out of the poller's hands, before its descriptor
