@@ -408,7 +408,9 @@ func (c *Conn) shut() {
 	c.out.fail(err)
 	c.chargeOutput()
 	c.out.mu.Unlock()
-	c.pings.fail()
+	if p := c.pings.Load(); p != nil {
+		p.fail()
+	}
 	c.settleInput()
 
 	s.mu.Lock()

@@ -19,7 +19,7 @@ func NewTestConn(nc net.Conn, role wsproto.Role, l Limits, params *wsproto.Defla
 
 // Readable reports whether c reads and writes its descriptor without going
 // through the net.Conn.
-func (c *Conn) Raw() bool { return c.raw != nil }
+func (c *Conn) Raw() bool { return c.tryable() }
 
 // Holds reports what a connection has borrowed: a read buffer, and batches of
 // frames.
