@@ -96,7 +96,7 @@ func BenchmarkBroadcast(b *testing.B) {
 			server, url := newServer(b)
 			var arrived sync.WaitGroup
 			for range clients {
-				go dial(b, url).Serve(counter{&arrived}) // ends with the connection
+				dial(b, url).Start(counter{&arrived}) // ends with the connection
 			}
 			waitFor(func() bool { return server.Count() == clients })
 			b.ReportAllocs()

@@ -32,8 +32,13 @@ type conn struct {
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
 	rooms  []*membership
+	extras *extras // nil until the application asks for one
+}
+
+// extras are what an application may want of a socket, and most do not.
+type extras struct {
 	values map[string]any
-	ctx    context.Context
+	ctx    context.Context // nil, and cancel, until somebody asks
 	cancel context.CancelCauseFunc
 }
 
@@ -214,8 +219,8 @@ func (c *conn) over(reason error) bool {
 		return false
 	}
 	c.reason = reason
-	if c.cancel != nil {
-		c.cancel(reason)
+	if x := c.extras; x != nil && x.cancel != nil {
+		x.cancel(reason)
 	}
 	return true
 }
@@ -338,13 +343,22 @@ func (c *conn) Off(event Event) {
 func (c *conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx == nil {
-		c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	x := c.extra()
+	if x.ctx == nil {
+		x.ctx, x.cancel = context.WithCancelCause(context.Background())
 		if c.reason != nil {
-			c.cancel(c.reason)
+			x.cancel(c.reason)
 		}
 	}
-	return c.ctx
+	return x.ctx
+}
+
+// extra returns the extras. It is called with mu held.
+func (c *conn) extra() *extras {
+	if c.extras == nil {
+		c.extras = new(extras)
+	}
+	return c.extras
 }
 
 func (c *conn) Request() *http.Request { return c.info.request() }
@@ -352,20 +366,24 @@ func (c *conn) Request() *http.Request { return c.info.request() }
 func (c *conn) Set(key string, value any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	x := c.extra()
 	if value == nil {
-		delete(c.values, key)
+		delete(x.values, key)
 		return
 	}
-	if c.values == nil {
-		c.values = make(map[string]any)
+	if x.values == nil {
+		x.values = make(map[string]any)
 	}
-	c.values[key] = value
+	x.values[key] = value
 }
 
 func (c *conn) Get(key string) (any, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.values[key]
+	if c.extras == nil {
+		return nil, false
+	}
+	v, ok := c.extras.values[key]
 	return v, ok
 }
 

@@ -194,8 +194,12 @@ func (r *resetting) Accept() (net.Conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.conns = append(r.conns, c.(*net.TCPConn))
-	return c, nil
+	return wrapped{c}, nil
 }
+
+// wrapped has a type that the server does not know: of a plain TCP connection it
+// keeps the descriptor alone, and nobody else can close that.
+type wrapped struct{ net.Conn }
 
 func (r *resetting) all(t *testing.T) {
 	r.mu.Lock()

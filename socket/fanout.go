@@ -28,7 +28,7 @@ type fanout struct {
 
 	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty of all sockets
 	dirty  []*conn    // that have something queued and not written
-	behind map[*conn]*backlog
+	behind map[*conn]*latecomer
 	queued load // not written
 
 	mu      sync.Mutex // guards the fields below
@@ -65,9 +65,9 @@ func (t target) equal(u target) bool {
 	return t.all == u.all && t.room == u.room && t.rooms == nil && u.rooms == nil
 }
 
-// backlog is what is kept for a socket whose queue is full, until it is known
+// latecomer is what is kept for a socket whose queue is full, until it is known
 // whether it is slow.
-type backlog struct {
+type latecomer struct {
 	messages []*transport.PreparedMessage
 	verdict  verdict // of the first
 }
@@ -179,9 +179,9 @@ func (f *fanout) stage(c *conn, messages []*transport.PreparedMessage) {
 		return
 	}
 	if f.behind == nil {
-		f.behind = make(map[*conn]*backlog)
+		f.behind = make(map[*conn]*latecomer)
 	}
-	f.behind[c] = &backlog{slices.Clone(messages[n:]), verdict}
+	f.behind[c] = &latecomer{slices.Clone(messages[n:]), verdict}
 	c.behind.Store(true)
 }
 

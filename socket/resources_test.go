@@ -164,7 +164,11 @@ func TestBytesOfAnIdleWebSocketConnection(t *testing.T) {
 	heap2, stack2 := memory()
 	perHeap, perStack := int64(heap2-heap)/n, int64(stack2-stack)/n
 	t.Logf("an idle connection: %d bytes of heap, %d of stack", perHeap, perStack)
-	if perHeap > 6<<10 || perStack > 6<<10 {
+	mostHeap, mostStack := int64(2560), int64(1<<10) // half of the heap is the test's own end
+	if runtime.GOOS != "linux" {
+		mostHeap, mostStack = 6<<10, 6<<10 // with net.Conn's part, and a goroutine
+	}
+	if perHeap > mostHeap || perStack > mostStack {
 		t.Errorf("an idle connection takes %d bytes of heap and %d of stack", perHeap, perStack)
 	}
 }

@@ -18,9 +18,14 @@ type serial struct {
 	mu      sync.Mutex // guards the fields below
 	busy    bool
 	reads   bool          // the goroutine that runs tasks is the one that reads
-	handing chan struct{} // closed when that one has handed reading on; nil: it is not about to
 	runs    uint32        // tasks begun, to tell a long one from many
-	queue   []task        // left by others while busy
+	handing chan struct{} // closed when that one has handed reading on; nil: it is not about to
+	left    *backlog      // by others while busy; nil when s is idle, as it mostly is
+}
+
+// backlog is what waits behind a handler. The serial's mu guards it.
+type backlog struct {
+	queue   []task
 	weight  int           // bytes that the queue holds
 	charged int64         // of them, to the budget
 	room    chan struct{} // closed when there may be room in the queue; nil: nobody waits
@@ -88,55 +93,58 @@ func (s *serial) end() {
 func (s *serial) next() (task, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.queue) == 0 {
+	for s.left == nil || len(s.left.queue) == 0 {
 		if s.handing == nil {
-			s.busy, s.reads, s.queue = false, false, nil
-			s.wake()
+			if s.left != nil {
+				s.left.wake()
+			}
+			s.busy, s.reads, s.left = false, false, nil
 			return task{}, false
 		}
 		s.awaitHandOff()
 	}
-	t := s.queue[0]
-	s.queue[0] = task{}
-	s.queue = s.queue[1:]
-	s.weight -= t.weight
+	l := s.left
+	t := l.queue[0]
+	l.queue[0] = task{}
+	l.queue = l.queue[1:]
+	l.weight -= t.weight
 	s.runs++
-	s.charge(len(s.queue), s.weight)
-	if len(s.queue) < maxWaitingTasks/2 {
-		s.wake()
+	l.charge(s.budget, len(l.queue), l.weight)
+	if len(l.queue) < maxWaitingTasks/2 {
+		l.wake()
 	}
 	return t, true
 }
 
-// wake lets those who wait for room look again. It is called with mu held.
-func (s *serial) wake() {
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
+// wake lets those who wait for room look again.
+func (l *backlog) wake() {
+	if l.room != nil {
+		close(l.room)
+		l.room = nil
 	}
 }
 
 // charge counts what a queue of so many tasks and bytes holds, and reports
-// whether the budget has room for it. It is called with mu held.
-func (s *serial) charge(tasks, weight int) bool {
+// whether the budget has room for it.
+func (l *backlog) charge(b *transport.Budget, tasks, weight int) bool {
 	held := int64(weight+tasks*taskCost) / chargeStep * chargeStep
-	switch more := held - s.charged; {
+	switch more := held - l.charged; {
 	case more < 0:
-		s.budget.Add(more)
-	case more > 0 && !s.budget.TryAdd(more, waitingShare):
+		b.Add(more)
+	case more > 0 && !b.TryAdd(more, waitingShare):
 		return false
 	}
-	s.charged = held
+	l.charged = held
 	return true
 }
 
 // fits reports whether a message of n bytes may wait: when it may not, its reader
-// does, which holds its sender back. It is called with mu held.
-func (s *serial) fits(n int) bool {
-	if len(s.queue) > 0 && (len(s.queue) >= maxWaitingTasks || s.weight+n > maxWaitingBytes) {
+// does, which holds its sender back.
+func (l *backlog) fits(b *transport.Budget, n int) bool {
+	if len(l.queue) > 0 && (len(l.queue) >= maxWaitingTasks || l.weight+n > maxWaitingBytes) {
 		return false
 	}
-	return s.charge(len(s.queue)+1, s.weight+n)
+	return l.charge(b, len(l.queue)+1, l.weight+n)
 }
 
 // stopReading says that the goroutine that reads is about to end.
@@ -237,11 +245,15 @@ func (s *serial) perform(f func()) {
 func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.busy && bounded && !s.fits(t.weight) {
-		if s.room == nil {
-			s.room = make(chan struct{})
+	if s.busy && s.left == nil {
+		s.left = new(backlog)
+	}
+	l := s.left
+	if s.busy && bounded && !l.fits(s.budget, t.weight) {
+		if l.room == nil {
+			l.room = make(chan struct{})
 		}
-		return false, s.room
+		return false, l.room
 	}
 	if t.keep != nil {
 		t.keep()
@@ -250,8 +262,8 @@ func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struc
 		s.start(reads)
 		return true, nil
 	}
-	s.queue = append(s.queue, t)
-	s.weight += t.weight
+	l.queue = append(l.queue, t)
+	l.weight += t.weight
 	return false, nil
 }
 
@@ -260,5 +272,5 @@ func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struc
 func (s *serial) state() (busy bool, runs uint32, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.busy, s.runs, s.room != nil
+	return s.busy, s.runs, s.left != nil && s.left.room != nil
 }

@@ -123,6 +123,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		compressFrom:   defaultCompressFrom,
 		maxControl:     orUnlimited(orDefault(l.MaxControlFrames, defaultControlFrames)),
 		budget:         l.MemoryBudget,
+		start:          time.Now(),
 	}
 }
 

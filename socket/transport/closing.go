@@ -272,13 +272,13 @@ func (c *Conn) closeSent() {
 	s := &c.closing
 	s.mu.Lock()
 	s.written = true
-	done, lingers := s.table.Done(), s.lingers
+	done, lingers, nc := s.table.Done(), s.lingers, c.nc
 	s.mu.Unlock()
 	switch {
 	case done:
 		c.closeNet()
 	case lingers:
-		if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		if w, ok := nc.(interface{ CloseWrite() error }); ok {
 			_ = w.CloseWrite() // the cut that follows does not depend on it
 		}
 	}
@@ -395,11 +395,10 @@ func (c *Conn) shut() {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	polite, err := s.written, s.err
+	polite, err, nc := s.written, s.err, c.nc
 	s.mu.Unlock()
 
 	c.stopWatch()
-	nc := c.nc
 	if tc, ok := nc.(*tls.Conn); ok && !polite {
 		nc = tc.NetConn() // a TLS close may wait for a peer that does not read
 	}
@@ -409,7 +408,9 @@ func (c *Conn) shut() {
 	c.out.fail(err)
 	c.chargeOutput()
 	c.out.mu.Unlock()
-	c.pings.fail()
+	if p := c.pings.Load(); p != nil {
+		p.fail()
+	}
 	c.settleInput()
 
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package transport
 import (
 	"crypto/tls"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,9 +23,8 @@ import (
 // or Reader at a time makes progress. Messages are sent in the order of the
 // calls.
 type Conn struct {
-	nc          net.Conn
-	raw         syscall.RawConn // of nc, when its descriptor can be tried without blocking
-	under       syscall.RawConn // of what is under nc, when nc is a TLS connection over such a one
+	nc          net.Conn        // Start may change it and raw: see detach
+	raw         syscall.RawConn // of nc, or of what is under its TLS; nil unless it can be tried without blocking
 	cfg         *config
 	subprotocol string
 	deflater    *deflater // nil unless permessage-deflate was agreed
@@ -33,7 +33,7 @@ type Conn struct {
 	out output
 
 	closing closing
-	pings   pings
+	pings   atomic.Pointer[pings] // nil until Ping is called: the server pings with QueuePing
 }
 
 // config is what all connections made with the same options share.
@@ -47,8 +47,9 @@ type config struct {
 	writeTimeout   time.Duration
 	closeTimeout   time.Duration
 	messageTimeout time.Duration
-	compressFrom   int // smallest message that is compressed, bytes
-	maxControl     int // control frames in controlWindow
+	compressFrom   int       // smallest message that is compressed, bytes
+	maxControl     int       // control frames in controlWindow
+	start          time.Time // what moments are kept as the time since
 	budget         *Budget
 	unwatched      bool // for tests: a goroutine waits for each connection
 }
@@ -57,10 +58,10 @@ type config struct {
 // followed it in the same read; they are copied.
 func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.DeflateParams, early []byte) *Conn {
 	c := &Conn{nc: nc, cfg: cfg, subprotocol: subprotocol}
-	c.raw = rawConn(nc)
 	if tc, ok := nc.(*tls.Conn); ok {
-		c.under = rawConn(tc.NetConn())
+		nc = tc.NetConn()
 	}
+	c.raw = rawConn(nc)
 	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits, Keep: true}
 	if params != nil {
 		c.deflater, dc.Inflate = newCodec(cfg.role, *params)
@@ -71,6 +72,16 @@ func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.Defla
 		c.in.rest = c.in.buf.b[:copy(c.in.buf.b, early)]
 	}
 	return c
+}
+
+// tryable reports whether messages can be read from and written to the descriptor:
+// under TLS it only tells that something has come.
+func (c *Conn) tryable() bool { return c.raw != nil && !c.sealed() }
+
+// sealed reports whether nc is a TLS connection.
+func (c *Conn) sealed() bool {
+	_, ok := c.nc.(*tls.Conn)
+	return ok
 }
 
 // rawConn returns the descriptor of nc when reads and writes on it can be tried
@@ -95,11 +106,18 @@ func rawConn(nc net.Conn) syscall.RawConn {
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // LocalAddr returns the local network address.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 
 // RemoteAddr returns the network address of the other end, which is the
 // nearest proxy's when there is one.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
+
+// netConn is nc for those who neither read nor write.
+func (c *Conn) netConn() net.Conn {
+	c.closing.mu.Lock()
+	defer c.closing.mu.Unlock()
+	return c.nc
+}
 
 // Compressed reports whether the handshake agreed on permessage-deflate (RFC
 // 7692).

@@ -55,8 +55,13 @@ func (c *Conn) queuePing(payload []byte) error {
 // of outgoing messages is full it returns [ErrQueueFull] at once.
 func (c *Conn) Ping(ctx context.Context) error {
 	var key [8]byte
-	pong := c.pings.expect(&key)
-	defer c.pings.forget(key)
+	if c.pings.Load() == nil {
+		c.pings.CompareAndSwap(nil, new(pings))
+	}
+	p := c.pings.Load()
+	pong := p.expect(&key)
+	defer p.forget(key)
+	// Only now: an end of the connection that has not seen p fails this.
 	if err := c.queuePing(key[:]); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (c *Conn) InputMemory() (held int, charged int64, waits bool) {
 
 // Raw reports whether c reads and writes its descriptor without going through the
 // net.Conn.
-func (c *Conn) Raw() bool { return c.raw != nil }
+func (c *Conn) Raw() bool { return c.tryable() }
 
 // Holds reports what a connection has borrowed: a read buffer, and batches of
 // frames.

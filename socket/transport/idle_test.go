@@ -21,9 +21,9 @@ func TestIdleConnectionCostsNoBufferAndAtMostOneSmallGoroutine(t *testing.T) {
 		if runtime.GOOS != "linux" {
 			t.Skip("nothing watches connections here")
 		}
-		testIdleCost(t, true, 2560)
+		testIdleCost(t, true, 2560) // half of it is the test's own, and what all share
 	})
-	t.Run("unwatched", func(t *testing.T) { testIdleCost(t, false, 7<<10) })
+	t.Run("unwatched", func(t *testing.T) { testIdleCost(t, false, 7<<10) }) // a stack
 }
 
 // testIdleCost measures connections that may cost so many bytes each when they have
@@ -49,8 +49,9 @@ func testIdleCost(t *testing.T, watched bool, most int64) {
 	if got := runtime.NumGoroutine() - goroutines; got > 0 {
 		t.Errorf("%d connections that nobody reads have %d goroutines, want none", n, got)
 	}
-	if got := per(); got > 1536 {
-		t.Errorf("a connection that nobody reads costs %d bytes, want at most 1.5 KiB", got)
+	t.Logf("a connection that nobody reads costs %d bytes", per())
+	if got := per(); got > 1280 {
+		t.Errorf("a connection that nobody reads costs %d bytes, want at most 1.25 KiB", got)
 	}
 	for _, c := range conns {
 		if !watched {

@@ -22,31 +22,30 @@ type input struct {
 	buf     *buffer // what rest lies in; nil while the connection waits
 	rest    []byte  // received and not decoded
 	kept    *buffer // what the message in progress lies in, if it once was buf
-	direct  int     // bytes that were read to where the decoder wanted them
-	size    int     // of the next buffer, bytes
+	direct  int32   // bytes that were read to where the decoder wanted them
+	size    int32   // of the next buffer, bytes
 	*intake         // of a goroutine that waits; nil before one has
 
-	waited  time.Duration // for the rest of the message that has begun
-	charged int64         // of dec's memory and of buf, to the budget
-	armed   bool          // a read deadline is set
-	corked  bool          // answers are being collected since the last fill
+	waited  time.Duration  // for the rest of the message that has begun
+	charged int64          // of dec's memory and of buf, to the budget
+	reader  *messageReader // of the message that is read in pieces; nil if none is
 
-	reader   *messageReader // of the message that is read in pieces; nil if none is
-	skipping bool           // the message in progress was left by its reader
+	controlsSince time.Duration // begin of the present window, since the config's start
+	controls      int32         // control frames in it
 
-	controls      int       // control frames since controlsSince
-	controlsSince time.Time // begin of the present window
+	armed    bool // a read deadline is set
+	corked   bool // answers are being collected since the last fill
+	skipping bool // the message in progress was left by its reader
 
 	received atomic.Uint32 // reads that brought something
 	served   atomic.Bool   // Start was called
 	muted    atomic.Bool   // this side has closed: messages are discarded
-	turn     turn
-	watch    watch
-
-	cancel struct {
+	cancel   struct {
 		sync.Mutex // guards called, and the read deadline
 		called     bool
 	}
+	turn  turn
+	watch watch
 }
 
 // aLongTimeAgo is a deadline that has passed.
@@ -75,7 +74,9 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 		case wsproto.KindPing:
 			c.sendPong(ev.Payload)
 		case wsproto.KindPong:
-			c.pings.answered(ev.Payload)
+			if p := c.pings.Load(); p != nil {
+				p.answered(ev.Payload)
+			}
 		case wsproto.KindClose:
 			return ev, c.peerClosed(ev)
 		case wsproto.KindNone:
@@ -110,7 +111,7 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 func (in *input) decode() (wsproto.Event, error) {
 	if n := in.direct; n > 0 {
 		in.direct = 0
-		return in.dec.Filled(n)
+		return in.dec.Filled(int(n))
 	}
 	ev, n, err := in.dec.Decode(in.rest)
 	in.rest = in.rest[n:]
@@ -164,14 +165,14 @@ const controlWindow = 10 * time.Second
 func (c *Conn) countControl() error {
 	in := &c.in
 	if in.controls == 0 {
-		in.controlsSince = time.Now()
+		in.controlsSince = time.Since(c.cfg.start)
 	}
-	if in.controls++; in.controls <= c.cfg.maxControl {
+	if in.controls++; int(in.controls) <= c.cfg.maxControl {
 		return nil
 	}
 	n := in.controls
 	in.controls = 0
-	if time.Since(in.controlsSince) >= controlWindow {
+	if time.Since(c.cfg.start)-in.controlsSince >= controlWindow {
 		return nil
 	}
 	return c.refuse(&wsproto.LimitError{
@@ -193,7 +194,7 @@ func (c *Conn) fill(ctx context.Context) error {
 	var n int
 	var err error
 	switch {
-	case c.raw != nil:
+	case c.tryable():
 		n, err = c.fillRaw()
 	default:
 		n, err = c.fillConn()
@@ -240,7 +241,7 @@ func (in *input) addWait(begin time.Time) {
 // fillConn is fill for connections whose descriptor cannot be read directly.
 func (c *Conn) fillConn() (int, error) {
 	in := &c.in
-	if c.under != nil {
+	if c.raw != nil { // under TLS
 		// A whole record may already be inside the TLS layer, where no
 		// descriptor tells of it. A read that may not wait brings it out.
 		if err := c.deadline(aLongTimeAgo); err != nil {
@@ -283,7 +284,7 @@ func (in *input) release() {
 
 // bufferSize returns how much to read at once: little when memory is short.
 func (in *input) bufferSize(cfg *config) int {
-	size := max(in.size, cfg.bufferSize)
+	size := max(int(in.size), cfg.bufferSize)
 	if size > smallInput && cfg.budget.beyond(largeShare) {
 		return smallInput
 	}
@@ -295,9 +296,9 @@ func (in *input) bufferSize(cfg *config) int {
 func (in *input) adapt(cfg *config, n int) {
 	switch size := len(in.buf.b) - spare; {
 	case n == len(in.buf.b) && size < maxBuffer:
-		in.size = size * classStep
+		in.size = int32(size * classStep)
 	case n < size/(classStep*classStep):
-		in.size = size / classStep
+		in.size = int32(size / classStep)
 	}
 }
 

@@ -20,15 +20,11 @@ const tcpNotSentLowat = 25
 
 // limitUnsent bounds what the kernel keeps for a peer that does not read.
 func (c *Conn) limitUnsent() {
-	raw := c.raw
-	if raw == nil {
-		raw = c.under
-	}
-	if _, ok := c.LocalAddr().(*net.TCPAddr); !ok || raw == nil {
+	if _, ok := c.LocalAddr().(*net.TCPAddr); !ok || c.raw == nil {
 		return
 	}
 	// Where the system does not know it, everything works without it.
-	_ = raw.Control(func(fd uintptr) {
+	_ = c.raw.Control(func(fd uintptr) {
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotSentLowat, maxUnsent)
 	})
 }

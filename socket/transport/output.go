@@ -25,12 +25,12 @@ type output struct {
 	bytes    int        // in all frames that are queued or being written
 	frames   int
 	leaving  int           // memory of what is being written, bytes
+	timer    *time.Timer   // ends the wait of what is corked; nil before something has waited
+	final    atomic.Bool   // the close frame is queued: nothing may follow it
 	writing  bool          // somebody writes, and will look at the queue again
 	corked   bool          // a batch of input is being handled; its end will write
 	ticking  bool          // timer is to uncork
-	timer    *time.Timer   // bounds that wait; nil before something has waited
 	stream   bool          // a Writer has begun a message and not finished it
-	final    atomic.Bool   // the close frame is queued: nothing may follow it
 	blocked  bool          // a goroutine writes: what is queued stays for a while
 	charged  int64         // of the memory that is held, to the budget
 	err      error         // nothing can be sent any more
@@ -215,7 +215,7 @@ func (c *Conn) chargeOutput() {
 	var held int
 	if o.blocked && o.err == nil {
 		held = writerCost + o.leaving
-		if c.raw == nil {
+		if c.gathers() {
 			held += min(o.leaving, maxBuffer) // what writeGathered copies it to
 		}
 		for _, q := range [...]*batch{o.queue, o.deferred, o.pong} {

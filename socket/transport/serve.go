@@ -29,9 +29,14 @@ type Handler interface {
 // Between messages a connection costs no buffer and, where the system allows it,
 // no goroutine: on Linux, for TCP and Unix connections and TLS over them, unless
 // [Limits].ReadTimeout is set. Otherwise it has one with a small stack. Return from
-// the HTTP handler after Start: then nothing of net/http is left either. The network
-// connection must be closed by methods of the Conn only: a close behind its back may
-// go unnoticed until something is sent.
+// the HTTP handler after Start: then nothing of net/http is left either.
+//
+// On Linux, Start takes the descriptor of a *[net.TCPConn] or *[net.UnixConn] away
+// from it, because package net keeps some 900 bytes for each. Whoever has kept that
+// connection, from a listener or a dialer, finds it closed, and cannot close the Conn
+// through it; a connection of any other type stays as it is. The network connection
+// must be closed by methods of the Conn only: a close behind its back may go
+// unnoticed until something is sent.
 //
 // All complete messages that one read brought are handled before the answers
 // to them are written, in one write. Answers wait for a slow handler in the

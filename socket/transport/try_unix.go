@@ -83,7 +83,7 @@ func (c *Conn) writeMore(b []byte) (int, error) {
 // ended: the TLS layer tells a clean end from a cut one.
 func (c *Conn) peekNow() (bool, error) {
 	t := calls.Get().(*call)
-	n, err := c.done(t, "read", c.under.Control(t.peek))
+	n, err := c.done(t, "read", c.raw.Control(t.peek))
 	return n >= 0, err
 }
 
@@ -113,7 +113,7 @@ func (c *Conn) opError(op string, err error) error {
 // something is left. Small frames are copied together: system calls are where
 // the time goes.
 func (c *Conn) writeSome(q *batch) (left bool, err error) {
-	if c.raw == nil {
+	if !c.tryable() {
 		return true, nil
 	}
 	var scratch *buffer
@@ -149,13 +149,13 @@ type intake struct {
 
 // wait calls the intake's function when the descriptor may have something, again
 // and again until that does not answer EAGAIN. The wait is the runtime's.
-func (c *Conn) wait(raw syscall.RawConn, try func(fd uintptr) bool) (int, error) {
+func (c *Conn) wait(try func(fd uintptr) bool) (int, error) {
 	in := &c.in
 	if in.intake == nil {
 		in.intake = &intake{try: try}
 	}
 	t := in.intake
-	err := raw.Read(t.try)
+	err := c.raw.Read(t.try)
 	switch {
 	case err != nil:
 		return 0, err
@@ -169,7 +169,7 @@ func (c *Conn) wait(raw syscall.RawConn, try func(fd uintptr) bool) (int, error)
 
 // fillRaw reads what the kernel has into a buffer that it borrows only once
 // there is something to read.
-func (c *Conn) fillRaw() (int, error) { return c.wait(c.raw, c.tryRead) }
+func (c *Conn) fillRaw() (int, error) { return c.wait(c.tryRead) }
 
 func (c *Conn) tryRead(fd uintptr) bool {
 	in := &c.in
@@ -186,7 +186,7 @@ func (c *Conn) tryRead(fd uintptr) bool {
 // waitRecord waits until the connection under a TLS connection has bytes, and
 // leaves them there.
 func (c *Conn) waitRecord() error {
-	_, err := c.wait(c.under, c.tryPeek)
+	_, err := c.wait(c.tryPeek)
 	if err == io.EOF {
 		return nil // the TLS layer tells a clean end from a cut one
 	}

@@ -22,9 +22,14 @@ type watch struct {
 	state    atomic.Uint32
 	thorough atomic.Bool // only a read that brings nothing says that nothing is left
 	drained  bool        // nothing was left when it was read last
-	fd       int         // guarded by the connection's closing.mu
-	since    time.Time   // when the wait within a message began; zero: there is none
-	timer    *time.Timer // ends that wait
+	fd       int32       // guarded by the connection's closing.mu
+	pause    *pause      // nil before a message has come in pieces
+}
+
+// pause is a wait for the rest of a message.
+type pause struct {
+	since time.Time   // zero: there is none at the moment
+	timer *time.Timer // ends it
 }
 
 // The states of a watch.
@@ -43,22 +48,20 @@ var errWaiting = errors.New("BUG: a connection that waits")
 // the connection needs a goroutine that waits: because there is no such
 // descriptor, or because the peer's silence is bounded.
 func (c *Conn) watchable() syscall.RawConn {
-	switch {
-	case !netpoll.Supported || c.cfg.unwatched || c.cfg.readTimeout > 0:
+	if !netpoll.Supported || c.cfg.unwatched || c.cfg.readTimeout > 0 {
 		return nil
-	case c.raw != nil:
-		return c.raw
 	}
-	return c.under
+	return c.raw
 }
 
 // startWatch hands the connection to the poller, and reports false when it needs a
 // goroutine of its own.
 func (c *Conn) startWatch() bool {
-	raw := c.watchable()
-	if raw == nil {
+	if c.watchable() == nil {
 		return false
 	}
+	c.detach()
+	raw := c.watchable() // it may have changed
 	s, w := &c.closing, &c.in.watch
 	// Under the lock, so that the descriptor is not closed and reused meanwhile,
 	// and whoever closes it knows that it is watched. Nothing here waits.
@@ -69,14 +72,14 @@ func (c *Conn) startWatch() bool {
 	}
 	// What has come with the handshake is for the caller to read first.
 	first := waiting
-	if len(c.in.rest) > 0 || c.under != nil || c.in.dec.InMessage() {
+	if len(c.in.rest) > 0 || c.sealed() || c.in.dec.InMessage() {
 		first = reading
 	}
 	w.state.Store(first)
 	added := false
 	err := raw.Control(func(fd uintptr) {
-		w.fd = int(fd)
-		added = poller.Add(w.fd, (*watcher)(c)) == nil
+		w.fd = int32(fd)
+		added = poller.Add(int(fd), (*watcher)(c)) == nil
 	})
 	if err != nil || !added {
 		w.state.Store(unwatched)
@@ -88,6 +91,34 @@ func (c *Conn) startWatch() bool {
 	return true
 }
 
+// detach takes the descriptor away from package net, which would keep more memory
+// for it than all else that a waiting connection costs. It does nothing for a
+// connection that is being written or closed at the moment: others use the
+// descriptor then.
+func (c *Conn) detach() {
+	o, s := &c.out, &c.closing
+	if !c.tryable() {
+		return
+	}
+	o.mu.Lock()
+	if o.writing || o.err != nil {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true // what is sent meanwhile waits
+	o.mu.Unlock()
+	s.mu.Lock()
+	if s.err == nil && s.table.Open() {
+		if nc, raw, err := netpoll.Detach(c.nc, c.raw); err == nil {
+			c.nc, c.raw = nc, raw
+		}
+	}
+	s.mu.Unlock()
+	o.mu.Lock()
+	o.writing = false
+	c.flush()
+}
+
 // stopWatch takes the connection out of the poller's hands, before its descriptor
 // is closed.
 func (c *Conn) stopWatch() {
@@ -95,7 +126,7 @@ func (c *Conn) stopWatch() {
 		return
 	}
 	c.closing.mu.Lock()
-	fd := c.in.watch.fd
+	fd := int(c.in.watch.fd)
 	c.closing.mu.Unlock()
 	poller.Remove(fd, (*watcher)(c))
 }
@@ -195,13 +226,13 @@ func (c *Conn) fillWatched() error {
 // readWatched reads without waiting for a message to begin. Nothing at the moment
 // is n == 0 without an error.
 func (c *Conn) readWatched() (n int, err error) {
-	if c.raw == nil {
+	if !c.tryable() {
 		return c.readRecord()
 	}
 	in := &c.in
 	if want := in.dec.Want(); want != nil {
 		n, err = c.readNow(want)
-		in.direct = n
+		in.direct = int32(n)
 		if n > 0 {
 			in.watch.brought(n, len(want))
 			in.received.Add(1)
@@ -264,24 +295,25 @@ func (c *Conn) beginWait() {
 	if c.cfg.messageTimeout <= 0 || !in.dec.InMessage() {
 		return
 	}
-	w.since = time.Now()
-	if rest := c.cfg.messageTimeout - in.waited; w.timer == nil {
-		w.timer = time.AfterFunc(rest, c.wakeReader)
-	} else {
-		w.timer.Reset(rest)
+	rest := c.cfg.messageTimeout - in.waited
+	if w.pause == nil {
+		w.pause = &pause{time.Now(), time.AfterFunc(rest, c.wakeReader)}
+		return
 	}
+	w.pause.since = time.Now()
+	w.pause.timer.Reset(rest)
 }
 
 // endWait adds up the waits for one message. The error is that of a message which
 // took too long.
 func (c *Conn) endWait() error {
-	in, w := &c.in, &c.in.watch
-	if w.since.IsZero() {
+	in, p := &c.in, c.in.watch.pause
+	if p == nil || p.since.IsZero() {
 		return nil
 	}
-	w.timer.Stop()
-	in.waited += time.Since(w.since)
-	w.since = time.Time{}
+	p.timer.Stop()
+	in.waited += time.Since(p.since)
+	p.since = time.Time{}
 	if in.waited >= c.cfg.messageTimeout {
 		return c.refuseSlowMessage()
 	}

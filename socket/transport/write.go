@@ -132,8 +132,8 @@ const directSize = 16 << 10
 // is called with the queue's mu held.
 func (c *Conn) direct() bool {
 	o := &c.out
-	return canSendMore && c.raw != nil && c.cfg.role == wsproto.RoleServer &&
-		!o.writing && !o.stream && o.queue == nil && o.pong == nil
+	return canSendMore && c.cfg.role == wsproto.RoleServer &&
+		!o.writing && !o.stream && o.queue == nil && o.pong == nil && c.tryable()
 }
 
 // writeDirect writes a frame from the caller's memory as far as the kernel takes it

@@ -26,7 +26,7 @@ func (c *Conn) writeAll(q *batch) {
 func (c *Conn) writeBlocking(q *batch) error {
 	// An old deadline would fail the next write, which may come much later.
 	defer c.disarmWrite()
-	if c.raw == nil {
+	if c.gathers() {
 		return c.writeGathered(q)
 	}
 	bufs := make(net.Buffers, 0, len(q.items))
@@ -38,8 +38,19 @@ func (c *Conn) writeBlocking(q *batch) error {
 	return c.writePatiently(func() (int64, error) { return bufs.WriteTo(c.nc) })
 }
 
-// writeGathered is writeBlocking for connections that make a record, a packet
-// or a copy of each write, such as TLS: small frames share one.
+// gathers reports whether frames are copied together for a blocking write: for
+// connections that cannot write several at once, and make a record, a packet or a
+// copy of each write, such as TLS.
+func (c *Conn) gathers() bool {
+	switch c.nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return false
+	}
+	return true
+}
+
+// writeGathered is writeBlocking for connections of which gathers is true: small
+// frames share one write.
 func (c *Conn) writeGathered(q *batch) error {
 	scratch := getBuffer(min(q.bytes, maxBuffer))
 	defer putBuffer(scratch)

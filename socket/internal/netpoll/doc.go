@@ -12,6 +12,9 @@
 // its processor or another processor is free. So what never blocks costs one
 // goroutine for many connections, and what blocks holds up nobody.
 //
+// [Detach] makes the connection itself cost little while it waits: it takes the
+// descriptor away from package net and the runtime's poller.
+//
 // On Linux the descriptors are in an epoll set of the package's own, and the set
 // itself waits in the runtime's network poller, so no thread is blocked.
 // Elsewhere [Supported] is false, and connections keep a goroutine each.

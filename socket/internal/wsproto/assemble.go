@@ -156,8 +156,9 @@ func (d *Decoder) finish(p []byte, e *Event) error {
 	if d.compressed {
 		limit := min(d.limit, math.MaxInt)
 		byRatio := max(uint64(d.maxRatio)*uint64(len(p)), ratioFrom)
-		out, err := d.inflate.Inflate(d.out[:0], p, int(min(limit, byRatio)))
-		d.out = out
+		z := d.deflated
+		out, err := z.inflate.Inflate(z.out[:0], p, int(min(limit, byRatio)))
+		z.out = out
 		if err != nil {
 			if byRatio < limit {
 				return ratioError(err, d.maxRatio)
@@ -202,7 +203,10 @@ func (d *Decoder) grow(n int, left uint64) {
 
 // Held returns how much memory the decoder holds beside itself, in bytes.
 func (d *Decoder) Held() int {
-	held := cap(d.buf) + cap(d.out)
+	held := cap(d.buf)
+	if d.deflated != nil {
+		held += cap(d.deflated.out)
+	}
 	if d.controls != nil {
 		held += len(d.controls)
 	}
@@ -244,19 +248,20 @@ func (d *Decoder) Filled(n int) (e Event, err error) {
 // that belongs to the caller: the decoder's buffer if the payload fills most of
 // one, and a copy otherwise.
 func (d *Decoder) Take(e Event) []byte {
-	for _, b := range []*[]byte{&d.buf, &d.out} {
-		lent := b == &d.buf && d.kept
-		if aliases(e.Payload, *b) && cap(*b) <= 2*len(e.Payload) && !lent {
-			*b = nil
-			return e.Payload
-		}
+	switch z := d.deflated; {
+	case fills(e.Payload, d.buf) && !d.kept:
+		d.buf = nil
+	case z != nil && fills(e.Payload, z.out):
+		z.out = nil
+	default:
+		return append(make([]byte, 0, len(e.Payload)), e.Payload...)
 	}
-	return append(make([]byte, 0, len(e.Payload)), e.Payload...)
+	return e.Payload
 }
 
-// aliases reports whether p is the start of the memory of b.
-func aliases(p, b []byte) bool {
-	return len(p) > 0 && cap(b) > 0 && &p[0] == &b[:1][0]
+// fills reports whether p is the start of the memory of b, and most of it.
+func fills(p, b []byte) bool {
+	return len(p) > 0 && cap(b) > 0 && &p[0] == &b[:1][0] && cap(b) <= 2*len(p)
 }
 
 // Lend gives the decoder the memory of buf, up to its capacity, to assemble or
@@ -264,11 +269,11 @@ func aliases(p, b []byte) bool {
 // nobody else uses until [Decoder.Release]; two are of use when compression is
 // on, otherwise one. A buffer for which the decoder has no place is forgotten.
 func (d *Decoder) Lend(buf []byte) {
-	switch {
+	switch z := d.deflated; {
 	case cap(d.buf) == 0:
 		d.buf = buf[:0]
-	case d.inflate != nil && cap(d.out) == 0:
-		d.out = buf[:0]
+	case z != nil && cap(z.out) == 0:
+		z.out = buf[:0]
 	}
 }
 
@@ -283,8 +288,10 @@ func (d *Decoder) Release() (assembled, inflated []byte) {
 	if !d.kept {
 		assembled = d.buf
 	}
-	inflated = d.out
-	d.buf, d.out, d.kept = nil, nil, false
+	if z := d.deflated; z != nil {
+		inflated, z.out = z.out, nil
+	}
+	d.buf, d.kept = nil, false
 	if d.got == 0 {
 		d.controls = nil
 	}

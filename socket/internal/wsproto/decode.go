@@ -30,8 +30,8 @@ type DecoderConfig struct {
 // [Decoder.Release] hands back.
 type Decoder struct {
 	// Policy, decided in Init.
-	inflate      Inflater
-	limit        uint64 // bytes of a message
+	deflated     *deflated // nil unless permessage-deflate was agreed on: few connections have it
+	limit        uint64    // bytes of a message
 	maxFragments int32
 	maxEmpty     uint16 // the greatest: no limit
 	maxRatio     uint16 // the greatest, which DEFLATE cannot reach: no limit
@@ -63,7 +63,6 @@ type Decoder struct {
 
 	total uint64 // payload bytes that the message's frames have announced
 	buf   []byte // its assembled payload, when it cannot be handed out in place
-	out   []byte // its decompressed payload
 
 	err error // why the phase is phaseFailed
 }
@@ -83,7 +82,6 @@ const (
 // Init makes d the decoder of a new connection, whatever it was before.
 func (d *Decoder) Init(c DecoderConfig) {
 	*d = Decoder{
-		inflate:      c.Inflate,
 		limit:        c.messageLimit(),
 		maxFragments: limit32(c.Limits.Fragments, defaultFragments),
 		maxEmpty:     limit16(c.Limits.EmptyFragments, defaultEmptyFragments),
@@ -98,8 +96,15 @@ func (d *Decoder) Init(c DecoderConfig) {
 		d.keySize = 4
 	}
 	if c.Inflate != nil {
+		d.deflated = &deflated{inflate: c.Inflate}
 		d.messageRSV = rsv1
 	}
+}
+
+// deflated is what a [Decoder] needs for compressed messages.
+type deflated struct {
+	inflate Inflater
+	out     []byte // the decompressed payload of the message in progress
 }
 
 // SetStreaming changes the configuration's Streaming. A message of which payload
@@ -290,7 +295,10 @@ func (d *Decoder) unmask(p []byte) {
 func (d *Decoder) fail(err error) error {
 	d.phase = phaseFailed
 	d.err = err
-	d.controls, d.out = nil, nil
+	d.controls = nil
+	if d.deflated != nil {
+		d.deflated.out = nil
+	}
 	d.drop()
 	return err
 }

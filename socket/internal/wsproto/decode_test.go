@@ -324,7 +324,7 @@ func closeCode(err error) CloseCode {
 }
 
 func TestDecoderIsSmall(t *testing.T) {
-	if got := reflect.TypeFor[Decoder]().Size(); got > 160 {
-		t.Errorf("a Decoder has %d bytes, want at most 160", got)
+	if got := reflect.TypeFor[Decoder]().Size(); got > 128 {
+		t.Errorf("a Decoder has %d bytes, want at most 128", got)
 	}
 }
