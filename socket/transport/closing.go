@@ -147,7 +147,8 @@ func (c *Conn) awaitClose() error {
 	in := &c.in
 	for c.ended() == nil && in.reading.take(c.Done()) {
 		in.leaveReader()
-		_, err := c.next(context.Background()) // never a message
+		var ev wsproto.Event
+		err := c.next(context.Background(), &ev) // never a message
 		in.release()
 		c.endRead()
 		if err != errCancelled {

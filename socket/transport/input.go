@@ -51,23 +51,22 @@ type input struct {
 // aLongTimeAgo is a deadline that has passed.
 var aLongTimeAgo = time.Unix(1, 0)
 
-// next returns the next event that concerns the application: a message or a
+// next sets ev to the next event that concerns the application: a message or a
 // piece of one. Control frames are dealt with here. An error is final, except
 // errCancelled, when ctx has ended or Start wants the connection, and errWaiting,
 // when the poller is to wake it.
-func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
+func (c *Conn) next(ctx context.Context, ev *wsproto.Event) error {
 	in := &c.in
 	for {
-		ev, err := in.decode()
-		if err != nil {
-			return ev, c.refuse(err)
+		if err := in.decode(ev); err != nil {
+			return c.refuse(err)
 		}
 		if ev.Kind != wsproto.KindNone && !in.dec.InMessage() {
 			in.waited = 0
 		}
 		if ev.Kind >= wsproto.KindPing {
 			if err := c.countControl(); err != nil {
-				return ev, err
+				return err
 			}
 		}
 		switch ev.Kind {
@@ -78,7 +77,7 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 				p.answered(ev.Payload)
 			}
 		case wsproto.KindClose:
-			return ev, c.peerClosed(ev)
+			return c.peerClosed(*ev)
 		case wsproto.KindNone:
 			if in.corked {
 				in.corked = false
@@ -86,10 +85,10 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 			}
 			in.release()
 			if err := c.chargeInput(inboundShare); err != nil {
-				return ev, err
+				return err
 			}
 			if err := c.fill(ctx); err != nil {
-				return ev, err
+				return err
 			}
 		default:
 			if in.skipping {
@@ -100,22 +99,24 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
 			}
 			if in.dec.Held() > smallInput {
-				return ev, c.chargeInput(inboundShare) // it stays while a handler works on it
+				return c.chargeInput(inboundShare) // it stays while a handler works on it
 			}
-			return ev, nil
+			return nil
 		}
 	}
 }
 
-// decode returns the decoder's next event.
-func (in *input) decode() (wsproto.Event, error) {
+// decode sets ev to the decoder's next event.
+func (in *input) decode(ev *wsproto.Event) (err error) {
 	if n := in.direct; n > 0 {
 		in.direct = 0
-		return in.dec.Filled(int(n))
+		*ev, err = in.dec.Filled(int(n))
+		return err
 	}
-	ev, n, err := in.dec.Decode(in.rest)
+	var n int
+	*ev, n, err = in.dec.Decode(in.rest)
 	in.rest = in.rest[n:]
-	return ev, err
+	return err
 }
 
 // chargeInput counts the memory of the input against the budget: that of an

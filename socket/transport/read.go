@@ -63,8 +63,8 @@ func (c *Conn) releaseRead() {
 
 // await returns the next event that concerns the caller, who has the right to
 // read.
-func (c *Conn) await(ctx context.Context) (wsproto.Event, error) {
-	ev, err := c.next(ctx)
+func (c *Conn) await(ctx context.Context) (ev wsproto.Event, err error) {
+	err = c.next(ctx, &ev)
 	if err == errCancelled {
 		err = cancelError(ctx)
 	}

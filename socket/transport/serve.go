@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"runtime"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
 
 // Handler is told what happens on a connection that [Conn.Start] has started.
@@ -91,8 +93,9 @@ func (c *Conn) serve(mine uint32) {
 			c.cfg.budget.charge(&charged, 0, anyShare)
 		}
 	}()
+	var ev wsproto.Event
 	for turns := in.received.Load() + maxTurns; ; {
-		ev, err := c.next(context.Background())
+		err := c.next(context.Background(), &ev)
 		if err == errWaiting {
 			return
 		}
