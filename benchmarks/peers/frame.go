@@ -40,3 +40,41 @@ func frameHeader(size int, mask byte) []byte {
 	}
 	return binary.BigEndian.AppendUint64([]byte{0x81, mask | 127}, uint64(size))
 }
+
+// parseClientHeader returns the length of a masked frame's header, whose last four
+// bytes are the key, and that of its payload. Both are 0 while b is too short.
+func parseClientHeader(b []byte) (header, size int) {
+	if len(b) < 2 {
+		return 0, 0
+	}
+	header, size = 6, int(b[1]&0x7F)
+	switch size {
+	case 126:
+		header = 8
+	case 127:
+		header = 14
+	}
+	if len(b) < header {
+		return 0, 0
+	}
+	switch header {
+	case 8:
+		size = int(binary.BigEndian.Uint16(b[2:]))
+	case 14:
+		size = int(binary.BigEndian.Uint64(b[2:]))
+	}
+	return header, size
+}
+
+// unmask unmasks p in place.
+func unmask(key, p []byte) {
+	word := uint64(binary.LittleEndian.Uint32(key))
+	word |= word << 32
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^word)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= key[i%4]
+	}
+}

@@ -77,9 +77,10 @@ func main() {
 	exit(nil)
 }
 
-// serverNames is the order of the columns: peers, then this module.
+// serverNames is the order of the columns: peers, what system calls alone cost, this
+// module.
 func serverNames() []string {
-	return []string{"gws", "gorilla", "coder", "gobwas", "nbio", "socket.go", "socket.go events"}
+	return []string{"gws", "gorilla", "coder", "gobwas", "nbio", "limit", "socket.go", "socket.go events"}
 }
 
 func findWorkload(name string) (workload, error) {

@@ -23,6 +23,7 @@ type server interface {
 
 // servers are those that can be measured, by name.
 var servers = map[string]server{
+	"limit":            limitServer{},
 	"socket.go":        messageServer{},
 	"socket.go events": eventServer{},
 	"gorilla":          gorillaServer{},
