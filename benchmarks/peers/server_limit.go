@@ -28,6 +28,7 @@ func (limitServer) serve(l net.Listener, mode string) error {
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	listener := int(f.Fd())
 	if err := syscall.SetNonblock(listener, true); err != nil {
 		return err
@@ -51,7 +52,9 @@ func (limitServer) serve(l net.Listener, mode string) error {
 		}
 		for _, e := range events[:max(n, 0)] {
 			if int(e.Fd) != listener {
-				s.ready(s.conns[e.Fd])
+				if c := s.conns[e.Fd]; c != nil { // it may have been forgotten since
+					s.ready(c)
+				}
 				continue
 			}
 			fd, _, err := syscall.Accept4(listener, syscall.SOCK_NONBLOCK)
