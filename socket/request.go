@@ -1,9 +1,9 @@
 package socket
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -13,28 +13,50 @@ import (
 type requestInfo string
 
 func newRequestInfo(r *http.Request) requestInfo {
-	var b strings.Builder
-	add := func(parts ...string) {
-		for _, p := range parts {
-			b.WriteString(strings.ReplaceAll(p, "\n", ""))
-			b.WriteByte('\n')
-		}
+	// Measured first, so that nothing is allocated but what is kept.
+	size := 0
+	for p := range requestParts(r) {
+		size += len(p) + 1
 	}
-	add(r.Method, r.RequestURI, r.Host, r.RemoteAddr)
-	for name, values := range r.Header {
-		if !forHandshakeOnly(name) {
+	var b strings.Builder
+	b.Grow(size)
+	for p := range requestParts(r) {
+		b.WriteString(strings.ReplaceAll(p, "\n", ""))
+		b.WriteByte('\n')
+	}
+	return requestInfo(b.String())
+}
+
+// requestParts are the strings that are kept of a request: four, then names and
+// values of header fields in turn.
+func requestParts(r *http.Request) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, p := range [...]string{r.Method, r.RequestURI, r.Host, r.RemoteAddr} {
+			if !yield(p) {
+				return
+			}
+		}
+		for name, values := range r.Header {
+			if forHandshakeOnly(name) {
+				continue
+			}
 			for _, v := range values {
-				add(name, v)
+				if !yield(name) || !yield(v) {
+					return
+				}
 			}
 		}
 	}
-	return requestInfo(b.String())
 }
 
 // forHandshakeOnly reports whether a header field means nothing once the
 // connection is open.
 func forHandshakeOnly(name string) bool {
-	return slices.Contains([]string{"Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions"}, name)
+	switch name {
+	case "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions":
+		return true
+	}
+	return false
 }
 
 // request makes an *http.Request of what was kept.

@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -281,7 +280,7 @@ func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol stri
 		c.out.writing = true // what it sends waits
 		opened(c)
 	}
-	err = answerUpgrade(nc, head)
+	err = c.answerUpgrade(head)
 	if opened != nil {
 		c.answered(err)
 		return c, nil
@@ -294,15 +293,26 @@ func (u *Upgrader) takeOver(w http.ResponseWriter, head []byte, subprotocol stri
 }
 
 // answerUpgrade sends the answer to an opening handshake.
-func answerUpgrade(nc net.Conn, head []byte) error {
+func (c *Conn) answerUpgrade(head []byte) error {
 	// Deadlines of the HTTP server may still be set.
-	if err := nc.SetDeadline(time.Now().Add(defaultWriteTimeout)); err != nil {
+	if err := c.nc.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if _, err := nc.Write(head); err != nil {
+	if c.tryable() {
+		// As a rule the kernel takes it at once, and there is nothing to time.
+		n, err := c.writeNow(head)
+		if err != nil || n == len(head) {
+			return err
+		}
+		head = head[n:]
+	}
+	if err := c.nc.SetWriteDeadline(time.Now().Add(defaultWriteTimeout)); err != nil {
 		return err
 	}
-	return nc.SetDeadline(time.Time{})
+	if _, err := c.nc.Write(head); err != nil {
+		return err
+	}
+	return c.nc.SetWriteDeadline(time.Time{})
 }
 
 // answered lets follow what waited for the answer to the opening handshake, or

@@ -12,9 +12,12 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // the handshake does not rely on any security property of the hash, so with Go
 // 1.26 and later it is computed outside of the enforcement of
 // GODEBUG=fips140=only. Under Go 1.25 that mode refuses SHA-1 by a panic.
-func AcceptKey(key string) string {
-	sum := acceptSum([]byte(key + acceptGUID))
-	return base64.StdEncoding.EncodeToString(sum[:])
+func AcceptKey(key string) string { return string(appendAcceptKey(nil, key)) }
+
+// appendAcceptKey appends the [AcceptKey] of key.
+func appendAcceptKey(dst []byte, key string) []byte {
+	sum := acceptSum(append(append(make([]byte, 0, 64), key...), acceptGUID...))
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
 // isKey reports whether s is a Sec-WebSocket-Key.

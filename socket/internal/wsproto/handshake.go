@@ -50,6 +50,9 @@ func appendField(dst []byte, name, value string) []byte {
 // names. Each is checked and refused as it is, never changed to fit: a value with
 // a line break in it is somebody's attempt to add a header.
 func appendHeader(dst []byte, header map[string][]string) ([]byte, error) {
+	if len(header) == 0 {
+		return dst, nil // without the memory for the order of the names
+	}
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		if !isToken(name) {
 			return nil, fmt.Errorf("header name %.64q is not a token", name)

@@ -162,8 +162,9 @@ func AppendAccept(dst []byte, a Accept) ([]byte, error) {
 		return dst, errors.New("websocket: the key to accept is malformed")
 	}
 	b := append(dst, "HTTP/1.1 101 Switching Protocols\r\n"+
-		"Upgrade: websocket\r\nConnection: Upgrade\r\n"...)
-	b = appendField(b, "Sec-WebSocket-Accept", AcceptKey(a.Key))
+		"Upgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Accept: "...)
+	b = append(appendAcceptKey(b, a.Key), "\r\n"...)
 	if a.Subprotocol != "" {
 		if !isToken(a.Subprotocol) {
 			return dst, fmt.Errorf("websocket: subprotocol %.64q is not a token", a.Subprotocol)
