@@ -116,56 +116,65 @@ func cutAt(t *testing.T, side string, nth, bytes int, k kind) (over bool) {
 
 // The same with the resets of a real network.
 func TestConnectionResetOverTCPIsMadeAgain(t *testing.T) {
-	for _, k := range []kind{websocket, polling} {
-		t.Run(string(k), func(t *testing.T) {
-			server := socket.NewServer(socket.WithLogger(nil))
-			h := httptest.NewUnstartedServer(server)
-			resets := &resetting{Listener: h.Listener}
-			h.Listener = resets
-			h.Start()
-			defer h.Close()
-			defer server.Shutdown(t.Context())
-			socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
-			c := socket.NewClient(newTransport(k, h.URL), socket.WithReconnectAttempts(0), socket.WithReconnectDelay(time.Millisecond))
-			defer c.Close()
-			events := make(chan string, 100)
-			c.On(socket.EventConnect, func(interface{}) { events <- "connect" })
-			c.On(socket.EventDisconnect, func(interface{}) { events <- "disconnect" })
-			socket.On(c, "x", func(i int) { events <- fmt.Sprint("x ", i) })
-			c.Join("room")
-			if err := c.Connect(); err != nil {
-				t.Fatal(err)
+	eachWait(t, func(t *testing.T, k kind, unwatched bool) {
+		server := socket.NewServer(socket.WithLogger(nil))
+		h := httptest.NewUnstartedServer(server)
+		resets := &resetting{Listener: h.Listener, hides: unwatched}
+		h.Listener = resets
+		h.Start()
+		defer h.Close()
+		defer server.Shutdown(t.Context())
+		socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
+		c := socket.NewClient(newTransport(k, h.URL), socket.WithReconnectAttempts(0), socket.WithReconnectDelay(time.Millisecond))
+		defer c.Close()
+		events := make(chan string, 100)
+		c.On(socket.EventConnect, func(interface{}) { events <- "connect" })
+		c.On(socket.EventDisconnect, func(interface{}) { events <- "disconnect" })
+		socket.On(c, "x", func(i int) { events <- fmt.Sprint("x ", i) })
+		c.Join("room")
+		if err := c.Connect(); err != nil {
+			t.Fatal(err)
+		}
+		want := func(events <-chan string, want string) {
+			t.Helper()
+			select {
+			case got := <-events:
+				if got != want {
+					t.Errorf("%s happened, want %s", got, want)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("nothing happened, want %s", want)
 			}
-			want := func(events <-chan string, want string) {
-				t.Helper()
-				select {
-				case got := <-events:
-					if got != want {
-						t.Errorf("%s happened, want %s", got, want)
-					}
-				case <-time.After(20 * time.Second):
-					t.Fatalf("nothing happened, want %s", want)
+		}
+		want(events, "connect")
+		for i := range 5 {
+			if k == polling {
+				// The session survives a reset: end it with one.
+				for _, s := range socket.Sockets(server) {
+					s.Close()
 				}
 			}
+			resets.all(t)
+			want(events, "disconnect")
 			want(events, "connect")
-			for i := range 5 {
-				if k == polling {
-					// The session survives a reset: end it with one.
-					for _, s := range socket.Sockets(server) {
-						s.Close()
-					}
-				}
-				resets.all(t)
-				want(events, "disconnect")
-				want(events, "connect")
-				for !inRoom(server, c.ID(), "room") { // the join is on its way
-					time.Sleep(time.Millisecond)
-				}
-				server.BroadcastToRoom("room", "x", i)
-				want(events, fmt.Sprint("x ", i))
+			for !inRoom(server, c.ID(), "room") { // the join is on its way
+				time.Sleep(time.Millisecond)
 			}
-		})
+			server.BroadcastToRoom("room", "x", i)
+			want(events, fmt.Sprint("x ", i))
+		}
+	})
+}
+
+// eachWait runs a test over each transport and each way in which the server's
+// connections wait: without a goroutine, where the system can watch descriptors, and
+// with one, where they are hidden.
+func eachWait(t *testing.T, test func(t *testing.T, k kind, unwatched bool)) {
+	t.Helper()
+	for _, k := range []kind{websocket, polling} {
+		t.Run(string(k), func(t *testing.T) { test(t, k, false) })
 	}
+	t.Run(string(websocket)+" unwatched", func(t *testing.T) { test(t, websocket, true) })
 }
 
 func inRoom(server *socket.Server, id, room string) bool {
@@ -182,6 +191,7 @@ func newTransport(k kind, url string) socket.Transport {
 // resetting resets TCP connections that it has accepted.
 type resetting struct {
 	net.Listener
+	hides bool       // the descriptors of the connections
 	mu    sync.Mutex // guards conns
 	conns []*net.TCPConn
 }
@@ -194,6 +204,9 @@ func (r *resetting) Accept() (net.Conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.conns = append(r.conns, c.(*net.TCPConn))
+	if r.hides {
+		c = struct{ net.Conn }{c}
+	}
 	return c, nil
 }
 
