@@ -1,6 +1,7 @@
 package socket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -116,92 +117,117 @@ func cutAt(t *testing.T, side string, nth, bytes int, k kind) (over bool) {
 
 // The same with the resets of a real network.
 func TestConnectionResetOverTCPIsMadeAgain(t *testing.T) {
-	for _, k := range []kind{websocket, polling} {
-		t.Run(string(k), func(t *testing.T) {
-			server := socket.NewServer(socket.WithLogger(nil))
-			h := httptest.NewUnstartedServer(server)
-			resets := &resetting{Listener: h.Listener}
-			h.Listener = resets
-			h.Start()
-			defer h.Close()
-			defer server.Shutdown(t.Context())
-			socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
-			c := socket.NewClient(newTransport(k, h.URL), socket.WithReconnectAttempts(0), socket.WithReconnectDelay(time.Millisecond))
-			defer c.Close()
-			events := make(chan string, 100)
-			c.On(socket.EventConnect, func(interface{}) { events <- "connect" })
-			c.On(socket.EventDisconnect, func(interface{}) { events <- "disconnect" })
-			socket.On(c, "x", func(i int) { events <- fmt.Sprint("x ", i) })
-			c.Join("room")
-			if err := c.Connect(); err != nil {
-				t.Fatal(err)
+	eachWait(t, func(t *testing.T, k kind, unwatched bool) {
+		server := socket.NewServer(socket.WithLogger(nil))
+		h := httptest.NewUnstartedServer(server)
+		if unwatched {
+			h.Listener = hiding{h.Listener}
+		}
+		h.Start()
+		defer h.Close()
+		defer server.Shutdown(t.Context())
+		socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
+		resets := new(resetting)
+		c := socket.NewClient(newTransport(k, h.URL, transport.WithDialContext(resets.dial)), socket.WithReconnectAttempts(0), socket.WithReconnectDelay(time.Millisecond))
+		defer c.Close()
+		events := make(chan string, 100)
+		c.On(socket.EventConnect, func(interface{}) { events <- "connect" })
+		c.On(socket.EventDisconnect, func(interface{}) { events <- "disconnect" })
+		socket.On(c, "x", func(i int) { events <- fmt.Sprint("x ", i) })
+		c.Join("room")
+		if err := c.Connect(); err != nil {
+			t.Fatal(err)
+		}
+		want := func(events <-chan string, want string) {
+			t.Helper()
+			select {
+			case got := <-events:
+				if got != want {
+					t.Errorf("%s happened, want %s", got, want)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("nothing happened, want %s", want)
 			}
-			want := func(events <-chan string, want string) {
-				t.Helper()
-				select {
-				case got := <-events:
-					if got != want {
-						t.Errorf("%s happened, want %s", got, want)
-					}
-				case <-time.After(20 * time.Second):
-					t.Fatalf("nothing happened, want %s", want)
+		}
+		want(events, "connect")
+		for i := range 5 {
+			if k == polling {
+				// The session survives a reset: end it with one.
+				for _, s := range socket.Sockets(server) {
+					s.Close()
 				}
 			}
+			resets.all()
+			want(events, "disconnect")
 			want(events, "connect")
-			for i := range 5 {
-				if k == polling {
-					// The session survives a reset: end it with one.
-					for _, s := range socket.Sockets(server) {
-						s.Close()
-					}
-				}
-				resets.all(t)
-				want(events, "disconnect")
-				want(events, "connect")
-				for !inRoom(server, c.ID(), "room") { // the join is on its way
-					time.Sleep(time.Millisecond)
-				}
-				server.BroadcastToRoom("room", "x", i)
-				want(events, fmt.Sprint("x ", i))
+			for !inRoom(server, c.ID(), "room") { // the join is on its way
+				time.Sleep(time.Millisecond)
 			}
-		})
+			server.BroadcastToRoom("room", "x", i)
+			want(events, fmt.Sprint("x ", i))
+		}
+	})
+}
+
+// eachWait runs a test over each transport and each way in which the server's
+// connections wait: without a goroutine, where the system can watch descriptors, and
+// with one, where they are hidden.
+func eachWait(t *testing.T, test func(t *testing.T, k kind, unwatched bool)) {
+	t.Helper()
+	for _, k := range []kind{websocket, polling} {
+		t.Run(string(k), func(t *testing.T) { test(t, k, false) })
 	}
+	t.Run(string(websocket)+" unwatched", func(t *testing.T) { test(t, websocket, true) })
 }
 
 func inRoom(server *socket.Server, id, room string) bool {
 	return slices.ContainsFunc(server.In(room), func(s socket.Socket) bool { return s.ID() == id })
 }
 
-func newTransport(k kind, url string) socket.Transport {
+func newTransport(k kind, url string, opts ...transport.Option) socket.Transport {
 	if k == polling {
-		return transport.NewLongPollingTransport(url, transport.WithPollInterval(10*time.Millisecond))
+		all := []transport.LongPollingOption{transport.WithPollInterval(10 * time.Millisecond)}
+		for _, opt := range opts {
+			all = append(all, opt)
+		}
+		return transport.NewLongPollingTransport(url, all...)
 	}
-	return transport.NewWebSocketTransport("ws" + url[len("http"):])
+	var all []transport.WebSocketOption
+	for _, opt := range opts {
+		all = append(all, opt)
+	}
+	return transport.NewWebSocketTransport("ws"+url[len("http"):], all...)
 }
 
-// resetting resets TCP connections that it has accepted.
+// hiding is a listener whose connections do not show their descriptors.
+type hiding struct{ net.Listener }
+
+func (l hiding) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return struct{ net.Conn }{c}, nil
+}
+
+// resetting resets the TCP connections that it has dialled.
 type resetting struct {
-	net.Listener
 	mu    sync.Mutex // guards conns
 	conns []*net.TCPConn
 }
 
-func (r *resetting) Accept() (net.Conn, error) {
-	c, err := r.Listener.Accept()
+func (r *resetting) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.conns = append(r.conns, c.(*net.TCPConn))
-	return wrapped{c}, nil
+	return c, nil
 }
 
-// wrapped has a type that the server does not know: of a plain TCP connection it
-// keeps the descriptor alone, and nobody else can close that.
-type wrapped struct{ net.Conn }
-
-func (r *resetting) all(t *testing.T) {
+func (r *resetting) all() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.conns {

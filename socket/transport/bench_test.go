@@ -16,7 +16,7 @@ import (
 func BenchmarkEcho(b *testing.B) {
 	for _, size := range []int{16, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
-			round := echoRounds(b, loopback, size)
+			round := echoRounds(b, loopback, 1, size)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -39,7 +39,7 @@ func testIdleCost(t *testing.T, watched bool, most int64) {
 		a, b := loopback(t)
 		servers, clients = append(servers, a), append(clients, b)
 	}
-	echoRounds(t, loopback, 1)() // what is made once for all is there
+	echoRounds(t, loopback, 1, 1)() // what is made once for all is there
 	goroutines, bytes := runtime.NumGoroutine(), memoryInUse()
 	per := func() int64 { return (memoryInUse() - bytes) / n }
 	var conns []*transport.Conn

@@ -63,11 +63,27 @@ func newConn(nc net.Conn, role wsproto.Role, l transport.Limits, params *wsproto
 	return c
 }
 
+// tcpListener is one for all pairs: the kernel gives out few ports a second when many
+// are in use.
+var tcpListener = sync.OnceValues(func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") })
+
+var tcpPairs sync.Mutex // held while a pair is made
+
 func tcpPair(t *testing.T) (server, client net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	tcpPairs.Lock()
+	defer tcpPairs.Unlock()
+	l, err := tcpListener()
 	must(t, err)
-	return acceptOne(t, l)
+	client, err = net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	server, err = l.Accept()
+	must(t, err)
+	closeAtEnd(t, server, client)
+	if server.RemoteAddr().String() != client.LocalAddr().String() {
+		t.Fatal("a stranger has connected")
+	}
+	return server, client
 }
 
 func unixPair(t *testing.T) (server, client net.Conn) {

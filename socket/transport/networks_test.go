@@ -31,13 +31,14 @@ func TestConnectionWaitsAsItsNetworkSays(t *testing.T) {
 	for _, n := range networks {
 		t.Run(n.name, func(t *testing.T) {
 			server, client := connPair(t, n.pair, transport.Limits{})
-			for _, c := range []*transport.Conn{server, client} {
-				l := serve(c, nil)
-				if want := n.watched && runtime.GOOS == "linux"; c.Watched() != want {
-					t.Errorf("Watched() = %t, want %t", c.Watched(), want)
-				}
+			logs := []*log{serve(server, nil), serve(client, nil)}
+			want := n.watched && runtime.GOOS == "linux"
+			if server.Watched() != want || client.Watched() != want {
+				t.Errorf("Watched() = %t and %t, want %t", server.Watched(), client.Watched(), want)
+			}
+			for i, c := range []*transport.Conn{server, client} {
 				_ = c.CloseNow()
-				_ = l.end(t)
+				_ = logs[i].end(t)
 			}
 		})
 	}

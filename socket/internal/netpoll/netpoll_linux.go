@@ -43,10 +43,6 @@ func (p *Poller) Add(fd int, w Watcher) error {
 		p.set = set
 		go p.lead(set, nil) // owned by p: ends when set is closed
 	}
-	for fd >= len(p.slots) {
-		p.slots = append(p.slots, slot{})
-		p.slots = p.slots[:cap(p.slots)]
-	}
 	p.round++
 	// An event may come before the slot is filled. It waits for mu.
 	err := syscall.EpollCtl(p.set.fd, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{
@@ -57,6 +53,10 @@ func (p *Poller) Add(fd int, w Watcher) error {
 	if err != nil {
 		p.rest()
 		return os.NewSyscallError("epoll_ctl", err)
+	}
+	if more := fd + 1 - len(p.slots); more > 0 {
+		p.slots = append(p.slots, make([]slot, more)...)
+		p.slots = p.slots[:cap(p.slots)]
 	}
 	if old := p.slots[fd].w; old != nil {
 		// It was closed without Remove, and its number given to another.

@@ -38,6 +38,10 @@ func TestNoAllocations(t *testing.T) {
 	}
 	huge := AppendHeader(nil, Header{Opcode: OpBinary, Masked: true, Length: math.MaxInt32})
 	decodeClose, decodeHuge := decode(emptyClose, small), decode(huge)
+	var headers [][]byte
+	for _, length := range []uint64{0, 125, 126, 1 << 16, 1 << 40} {
+		headers = append(headers, AppendHeader(nil, Header{Opcode: OpText, Masked: true, Key: key, Length: length}))
+	}
 	buf := make([]byte, 0, 64<<10)
 	payload := []byte(text)
 	tests := []struct {
@@ -63,6 +67,29 @@ func TestNoAllocations(t *testing.T) {
 		}},
 		{"append a frame", func() {
 			buf = AppendFrame(buf[:0], Header{Fin: true, Opcode: OpText, Masked: true, Key: key}, payload)
+		}},
+		{"append headers of every form", func() {
+			for _, length := range []uint64{0, 125, 126, 1 << 16, 1 << 40} {
+				buf = AppendHeader(buf[:0], Header{Opcode: OpText, Masked: true, Key: key, Length: length})
+			}
+		}},
+		{"parse headers of every form", func() {
+			for _, b := range headers {
+				if _, n, err := ParseHeader(b); n != len(b) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+		}},
+		{"a message that is assembled where it begins, and read to there", func() {
+			d.Init(DecoderConfig{Role: p.role, Keep: true})
+			begin := append(buf[:0], large[:20_000]...)
+			if _, n, err := d.Decode(begin); n != len(begin) || err != nil {
+				t.Fatal(n, err)
+			}
+			n := copy(d.Want(), large[len(begin):])
+			if e, err := d.Filled(n); e.Kind != KindMessage || err != nil {
+				t.Fatal(e.Kind, err)
+			}
 		}},
 		{"append a close payload", func() { buf, _ = AppendClosePayload(buf[:0], CloseNormal, "bye") }},
 		{"check a text", func() {
