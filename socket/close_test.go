@@ -165,7 +165,7 @@ func TestCloseEndsTheClientInEveryPhase(t *testing.T) {
 				e.settle()
 				began := time.Now()
 				close()
-				if d := time.Since(began); d > 0 {
+				if d := time.Since(began); d > time.Nanosecond { // which is the check's
 					e.t.Errorf("Close took %v", d)
 				}
 				done <- struct{}{}
@@ -198,6 +198,10 @@ func TestCloseEndsTheClientInEveryPhase(t *testing.T) {
 					if c.IsConnected() {
 						t.Error("IsConnected() after Close")
 					}
+					// net/http dials on goroutines of its own, also for a request that
+					// has found a connection meanwhile: let those begin that it has
+					// made already.
+					time.Sleep(time.Nanosecond)
 					dials.Store(int32(e.dialled()))
 				})
 				time.Sleep(time.Hour)
