@@ -160,10 +160,10 @@ func TestHandlerThatEndsItsGoroutineHoldsUpNobody(t *testing.T) {
 			c, w := testConn(t, a, wsproto.RoleServer, transport.Limits{}), newWire(t, b, wsproto.RoleServer)
 			must(t, b.SetDeadline(time.Now().Add(promptly)))
 			serve(c, func(c *transport.Conn, typ transport.MessageType, p []byte) {
+				_ = c.Queue(typ, p) // the test looks at what arrives
 				if string(p) == "hand off" && !c.HandOff() {
 					t.Error("HandOff() = false within a handler")
 				}
-				_ = c.Queue(typ, p) // the test looks at what arrives
 				runtime.Goexit()
 			})
 			wires = append(wires, w)
