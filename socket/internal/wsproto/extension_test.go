@@ -131,36 +131,30 @@ func hostileHeaders(n int) []string {
 }
 
 // wantLinear fails the test unless f reads 16 KiB of each hostile header within
-// 1 ms, and one that is twice as long in at most two and a half times the time. The
-// fastest of some runs counts, and a few attempts are made: others use the machine
-// too. What is quadratic takes four times as long every time.
+// 1 ms, and one that is twice as long in at most two and a half times the time. Others
+// use the machine too, so the fastest of many runs counts: what is quadratic takes
+// four times as long in the fastest too. The race detector's own time says nothing;
+// with it, 256 KiB must take less than 5 s, where quadratic work takes minutes.
 func wantLinear(t *testing.T, f func(value string)) {
 	t.Helper()
-	runs := 5
-	if raceEnabled {
-		runs = 1 // all is slow then
-	}
-	fastest := func(v string) time.Duration {
-		best := time.Hour
-		for range runs {
-			start := time.Now()
-			f(v)
-			best = min(best, time.Since(start))
-		}
-		return best
-	}
-	most := time.Millisecond
-	if raceEnabled {
-		most *= 20
+	run := func(v string, best time.Duration) time.Duration {
+		start := time.Now()
+		f(v)
+		return min(best, time.Since(start))
 	}
 	const enough = 50 * time.Microsecond // to be measured
 	small, half, whole := hostileHeaders(16<<10), hostileHeaders(128<<10), hostileHeaders(256<<10)
 	for i := range small {
-		var atSmall, atHalf, atWhole time.Duration
+		atSmall, atHalf, atWhole := time.Hour, time.Hour, time.Hour
 		linear := false
-		for attempt := 0; attempt < 8 && !linear; attempt++ {
-			atSmall, atHalf, atWhole = fastest(small[i]), fastest(half[i]), fastest(whole[i])
-			linear = atSmall <= most && atWhole <= max(atHalf, enough)*5/2
+		for try := 0; try < 100 && !linear; try++ {
+			atWhole = run(whole[i], atWhole)
+			if raceEnabled {
+				linear = atWhole < 5*time.Second
+				continue
+			}
+			atSmall, atHalf = run(small[i], atSmall), run(half[i], atHalf)
+			linear = try >= 1 && atSmall <= time.Millisecond && atWhole <= max(atHalf, enough)*5/2
 		}
 		if !linear {
 			t.Errorf("%.40q…: %v for 16 KiB, %v for 128, %v for 256", small[i], atSmall, atHalf, atWhole)
