@@ -431,7 +431,11 @@ func TestThreatA7_GHSA_cgwc_pv48_fhj5_PongsStartNothing(t *testing.T) {
 				must(t, err)
 				<-handled
 			})
-			if spent > int64(8*pongs) || most > before { // no object is that small
+			bound := int64(8 * pongs) // no object is that small
+			if raceEnabled {
+				bound *= 3 // pools drop a quarter of what they are given, and it is read anew
+			}
+			if spent > bound || most > before {
 				t.Errorf("%d pongs cost %d bytes and %d goroutines", pongs, spent, most-before)
 			}
 			if bytes, frames := c.Buffered(); bytes != 0 || frames != 0 {
