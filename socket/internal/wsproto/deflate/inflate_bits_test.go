@@ -40,24 +40,75 @@ func (w *blockWriter) fixed(s int) {
 	}
 }
 
-// header writes the header of a dynamic block in which the code length code has
-// lengths, and literals and distances have codes of those lengths, each written
-// with a code of its own.
-func (w *blockWriter) header(literals, distances []int) {
+// codeLength is a symbol of the code for the lengths of codes, with its extra bits.
+type codeLength struct{ symbol, extra int }
+
+// header writes the header of a dynamic block with so many codes, whose lengths are as given.
+func (w *blockWriter) header(literals, distances int, lengths []codeLength) {
 	w.put(0b100, 3) // not final, dynamic
-	w.put(len(literals)-257, 5)
-	w.put(len(distances)-1, 5)
+	w.put(literals-257, 5)
+	w.put(distances-1, 5)
 	w.put(19-4, 4)
-	w.put(0, 9) // 16, 17 and 18 have no code
-	for range 16 {
-		w.put(4, 3) // all others have one of four bits
+	code := make([]int, 19) // one in which every symbol has a code
+	for s := range code {
+		code[s] = 4 + s/13
 	}
-	for _, n := range literals {
-		w.code(n, 4)
+	for _, s := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15} {
+		w.put(code[s], 3)
 	}
-	for _, n := range distances {
-		w.code(n, 4)
+	codes := canonical(code)
+	for _, l := range lengths {
+		w.code(codes[l.symbol], code[l.symbol])
+		switch l.symbol {
+		case 16:
+			w.put(l.extra, 2)
+		case 17:
+			w.put(l.extra, 3)
+		case 18:
+			w.put(l.extra, 7)
+		}
 	}
+}
+
+// plainLengths writes each length with a code of its own.
+func plainLengths(lengths ...int) []codeLength {
+	var out []codeLength
+	for _, n := range lengths {
+		out = append(out, codeLength{symbol: n})
+	}
+	return out
+}
+
+// randomLengths repeats lengths in ways that no compressor does, where they can be.
+func randomLengths(rng *rand.Rand, lengths []int) []codeLength {
+	var out []codeLength
+	for i := 0; i < len(lengths); {
+		run := func(value int) (n int) {
+			for i+n < len(lengths) && lengths[i+n] == value {
+				n++
+			}
+			return n
+		}
+		kind := rng.IntN(4)
+		switch zeros := run(0); {
+		case kind == 0 && i > 0 && run(lengths[i-1]) >= 3:
+			n := 3 + rng.IntN(min(4, run(lengths[i-1])-2))
+			out = append(out, codeLength{16, n - 3})
+			i += n
+		case kind <= 2 && zeros >= 11:
+			n := 11 + rng.IntN(min(128, zeros-10))
+			out = append(out, codeLength{18, n - 11})
+			i += n
+		case kind <= 2 && zeros >= 3:
+			n := 3 + rng.IntN(min(8, zeros-2))
+			out = append(out, codeLength{17, n - 3})
+			i += n
+		default:
+			out = append(out, codeLength{symbol: lengths[i]})
+			i++
+		}
+	}
+	return out
 }
 
 // symbols writes n random symbols of a block with these codes, each as often as the

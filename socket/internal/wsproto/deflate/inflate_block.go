@@ -99,8 +99,8 @@ func (d *Decoder) block(literals *literalTable, distances *distanceTable) error 
 		r = r.skip(e)
 
 		end := n + length
-		if distance <= n && distance >= 8 && end+8 <= uint(len(out)) {
-			// Eight bytes at a time, and up to seven beyond the end.
+		if distance <= n && distance >= 8 && end+7 <= uint(len(out)) {
+			// Eight bytes at a time, up to seven of them beyond the end.
 			for from := n - distance; n < end; n, from = n+8, from+8 {
 				binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
 			}

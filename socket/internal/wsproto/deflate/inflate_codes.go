@@ -159,10 +159,7 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 		n := c.count[length]
 		next[length] = total
 		total += n
-		left = 2*left - int(n)
-		if left < 0 {
-			return 0, false
-		}
+		left = 2*left - int(n) // once it is negative it stays so
 		if n != 0 {
 			longest = length
 			if shortest == 0 {

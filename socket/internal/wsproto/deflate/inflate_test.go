@@ -163,6 +163,19 @@ func TestMemoryFollowsTheLimit(t *testing.T) {
 	}
 }
 
+// TestRoomFollowsWhatCameIn: a limit is no reason to allocate as much.
+func TestRoomFollowsWhatCameIn(t *testing.T) {
+	for _, size := range []int{20, 100, 500, 2 << 10, 16 << 10, 64 << 10} {
+		message := inflateMix(size, 1)[0]
+		payload := flateSender{}.payload(6, message)
+		got, err := new(deflate.Decoder).Inflate(nil, payload, nil, 1<<26)
+		check(t, err)
+		if most := max(512, 4*len(payload), 2*size); cap(got) > most {
+			t.Errorf("room for %d bytes, for a message of %d in %d, want %d at most", cap(got), size, len(payload), most)
+		}
+	}
+}
+
 // TestHistoriesOfAllWindows compresses behind histories as large as each window.
 func TestHistoriesOfAllWindows(t *testing.T) {
 	var d deflate.Decoder
@@ -229,8 +242,9 @@ func TestCopiesOfAllLengthsAndDistances(t *testing.T) {
 			for range length {
 				want = append(want, want[len(want)-distance])
 			}
+			payload := literalsThenCopy(want[:600], length, distance)
 			for _, room := range []int{0, len(want), len(want) + 7, len(want) + 100} {
-				got, err := d.Inflate(make([]byte, 0, room), literalsThenCopy(plain[:600], length, distance), nil, len(want))
+				got, err := d.Inflate(make([]byte, 0, room), payload, nil, len(want))
 				if err != nil || !bytes.Equal(got, want) {
 					t.Fatalf("length %d, distance %d, room %d: %v", length, distance, room, err)
 				}
