@@ -127,6 +127,7 @@ type codeBuilder struct {
 	count   [maxCodeBits + 1]uint16 // of the codes of each length; of length 0 it means nothing
 	n       int                     // how many symbols have a code
 	symbols [maxLiterals + 2]uint16 // that have one, in order, each with the length of it in the low four bits
+	sorted  [maxLiterals + 2]uint16 // the symbols alone, by the lengths of their codes
 }
 
 func (c *codeBuilder) reset() {
@@ -152,20 +153,20 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 		table[0] = entryOf(entryInvalid, 1)
 		return 0, true
 	}
-	shortest, longest, left := 0, 0, 1
+	shortest, longest := 1, maxCodeBits
+	for c.count[shortest] == 0 {
+		shortest++
+	}
+	for c.count[longest] == 0 {
+		longest--
+	}
 	var next [maxCodeBits + 1]uint16 // where the symbols of each length go in sorted
-	total := uint16(0)
-	for length := 1; length <= maxCodeBits; length++ {
+	left, total := 1<<(shortest-1), uint16(0)
+	for length := shortest; length <= longest; length++ {
 		n := c.count[length]
 		next[length] = total
 		total += n
 		left = 2*left - int(n) // once it is negative it stays so
-		if n != 0 {
-			longest = length
-			if shortest == 0 {
-				shortest = length
-			}
-		}
 	}
 	if left != 0 {
 		if c.n != 1 || longest != 1 {
@@ -174,13 +175,12 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 		table[0], table[1] = entryOf(values[c.symbols[0]>>4], 1), entryOf(entryInvalid, 1)
 		return 1, true
 	}
-	var all [maxLiterals + 2]uint16
 	for _, s := range c.symbols[:c.n] {
 		i := &next[s&maxCodeBits]
-		all[*i] = s >> 4
+		c.sorted[*i] = s >> 4
 		*i++
 	}
-	sorted := all[:c.n]
+	sorted := c.sorted[:c.n]
 
 	// A code stands with its first bit lowest, so that one of some length has its own
 	// place in a table of that many bits. The table for one bit more is twice
