@@ -57,16 +57,18 @@ type Decoder struct {
 }
 
 // Inflate appends to dst the message whose payload is src, and returns the longer
-// slice. References may reach back to the beginning of history, which is the end of the plaintext
-// that the same sender compressed before; the last byte is the newest. It has at most
-// as many bytes as the window that was agreed on, and that is where the window is
-// enforced: within the message a reference may be as far as the format lets it,
-// as it is all there.
+// slice.
 //
-// At most limit bytes are appended (negative: any number). When dst lacks the
-// capacity, room is allocated in steps that follow from the length of src and of what has come out.
-// Bytes between the length and the capacity of dst may be overwritten beyond the
-// message, but none farther than limit.
+// References may reach back to the beginning of history: the end of the plaintext that
+// the same sender has compressed before, the newest byte last, as a [Window] keeps
+// it. It has no more bytes than the window that was agreed on, and that is where the
+// window is enforced: within the message a reference may reach as far as the format
+// lets it, as all of the message is there.
+//
+// At most limit bytes are appended (negative: any number). When dst lacks the capacity,
+// room is allocated in steps that follow from the length of src and from what has come
+// out. Bytes between the length and the capacity of dst may be overwritten beyond the
+// end of the message, but none that limit would not allow.
 //
 // The message ends where the sender has taken the length of an empty stored block
 // away, or right behind a final block; what follows a final block otherwise is
@@ -75,9 +77,9 @@ type Decoder struct {
 // least one byte for it.
 //
 // With an error ([ErrCorrupt], [ErrTruncated], [ErrTooLong], [ErrFinalBlocks]) dst
-// comes back as it was, and the decoder is ready for the next message. Neither of
-// the slices is retained; src and history are not changed, and must not overlap the
-// capacity of dst.
+// comes back as long as it was, and the decoder is ready for the next message. None
+// of the slices is retained; src and history are not changed, and must not overlap
+// the capacity of dst.
 func (d *Decoder) Inflate(dst, src, history []byte, limit int) ([]byte, error) {
 	if len(src) == 0 {
 		return dst, nil

@@ -182,10 +182,10 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 	}
 	sorted := c.sorted[:c.n]
 
-	// A code stands with its first bit lowest, so that one of some length has its own
-	// place in a table of that many bits. The table for one bit more is twice
-	// that table, with the codes of that length in their places. next code: the
-	// codes follow one another with their first bits in the highest of 16.
+	// A code is found with its first bit lowest, so the codes up to some length have
+	// their places in a table of that many bits. The table for one bit more is twice
+	// that table, with the codes of the new length put in. The codes follow one
+	// another as numbers whose highest of 16 bits is the first.
 	primary := min(most, longest)
 	code := uint16(0)
 	size := 1 << uint(shortest)
