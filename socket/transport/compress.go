@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 )
 
 // deflater compresses what one connection sends.
@@ -18,10 +19,10 @@ type deflater struct {
 const compressionLevel = 1
 
 // The large halves of the codec, shared by all connections of the process: a
-// writer holds 1.2 MB, a reader 40 KB.
+// writer holds 1.2 MB, a decoder 10 KB.
 var (
 	flateWriters = sync.Pool{New: func() any { return wsproto.NewFlateWriter(compressionLevel) }}
-	flateReaders = sync.Pool{New: func() any { return wsproto.NewFlateReader() }}
+	decoders     = sync.Pool{New: func() any { return new(deflate.Decoder) }}
 )
 
 // newCodec returns both directions of permessage-deflate as role has agreed on
@@ -35,8 +36,8 @@ func newCodec(role wsproto.Role, p wsproto.DeflateParams) (*deflater, wsproto.In
 	})
 	i := wsproto.NewInflater(wsproto.InflaterConfig{
 		Window:   p.Received(role),
-		Borrow:   func() *wsproto.FlateReader { return flateReaders.Get().(*wsproto.FlateReader) },
-		GiveBack: func(r *wsproto.FlateReader) { flateReaders.Put(r) },
+		Borrow:   func() *deflate.Decoder { return decoders.Get().(*deflate.Decoder) },
+		GiveBack: func(d *deflate.Decoder) { decoders.Put(d) },
 	})
 	return &deflater{FlateDeflater: d, shares: bits == 15}, i
 }

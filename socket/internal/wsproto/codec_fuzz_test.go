@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 	"github.com/kleeedolinux/socket.go/socket/internal/wstest"
 )
 
@@ -50,7 +51,7 @@ func FuzzParseExtensions(f *testing.F) {
 }
 
 // FuzzInflate compares with the oracle on any bytes: the same verdict and the same
-// message, never more than the limit, and the same again with a used reader.
+// message, never more than the limit, and the same again with a used decoder.
 func FuzzInflate(f *testing.F) {
 	f.Add([]byte("\xf2\x48\xcd\xc9\xc9\x07\x00"), uint16(5))
 	f.Add([]byte("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), uint16(100))
@@ -88,7 +89,7 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("ab"), 400), bytes.Repeat([]byte("ab"), 300), uint8(8))
 	f.Add([]byte{}, []byte{0}, uint8(9))
 	writer := wsproto.NewFlateWriter(1)
-	reader := wsproto.NewFlateReader()
+	reader := new(deflate.Decoder)
 	sender := newReference(6)
 	f.Fuzz(func(t *testing.T, first, second []byte, bits uint8) {
 		size := 8 + int(bits)%8
@@ -100,8 +101,8 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 		inflater := func() *wsproto.FlateInflater {
 			return wsproto.NewInflater(wsproto.InflaterConfig{
 				Window:   wsproto.Window{Takeover: true},
-				Borrow:   func() *wsproto.FlateReader { return reader },
-				GiveBack: func(*wsproto.FlateReader) {},
+				Borrow:   func() *deflate.Decoder { return reader },
+				GiveBack: func(*deflate.Decoder) {},
 			})
 		}
 		ours, theirs := inflater(), inflater()

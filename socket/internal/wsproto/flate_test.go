@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 )
 
-// newInflater returns an inflater with a reader of its own.
+// newInflater returns an inflater with a decoder of its own.
 func newInflater(w wsproto.Window) *wsproto.FlateInflater {
-	r := wsproto.NewFlateReader()
+	r := new(deflate.Decoder)
 	return wsproto.NewInflater(wsproto.InflaterConfig{
 		Window:   w,
-		Borrow:   func() *wsproto.FlateReader { return r },
-		GiveBack: func(*wsproto.FlateReader) {},
+		Borrow:   func() *deflate.Decoder { return r },
+		GiveBack: func(*deflate.Decoder) {},
 	})
 }
 

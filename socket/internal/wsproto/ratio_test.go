@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 )
 
 func TestInflateRatioIsBoundedAbove64KiB(t *testing.T) {
@@ -47,5 +49,5 @@ func testCodec() *FlateDeflater {
 }
 
 func testInflater() *FlateInflater {
-	return NewInflater(InflaterConfig{Borrow: NewFlateReader, GiveBack: func(*FlateReader) {}})
+	return NewInflater(InflaterConfig{Borrow: func() *deflate.Decoder { return new(deflate.Decoder) }, GiveBack: func(*deflate.Decoder) {}})
 }

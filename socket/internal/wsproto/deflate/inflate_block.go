@@ -1,0 +1,148 @@
+package deflate
+
+import "encoding/binary"
+
+// block inflates what a block with codes has behind them.
+func (d *Decoder) block(literals *literalTable, distances *distanceTable) error {
+	literalMask := uint64(1)<<literals.bits - 1
+	distanceMask := uint64(1)<<distances.bits - 1
+	r, near := d.bits, d.near
+	out, n := d.out, uint(d.n)
+	for {
+		if r.pos > len(near)-margin {
+			d.bits, d.n = r, int(n)
+			if err := d.useTail(); err != nil {
+				return err
+			}
+			r, near = d.bits, d.near
+		}
+		r = r.load(near)
+
+		// Three codes of the primary table leave bits for the code that is a length.
+		e := literals.entries[r.hold&literalMask&literalIndex]
+		if e >= entryLiteral {
+			if n >= uint(len(out)) {
+				if out = d.room(r, n, 1); out == nil {
+					return ErrTooLong
+				}
+				continue
+			}
+			out[n] = byte(e >> entryValueShift)
+			n++
+			r = r.skip(e)
+			e = literals.entries[r.hold&literalMask&literalIndex]
+			if e >= entryLiteral {
+				if n >= uint(len(out)) {
+					continue
+				}
+				out[n] = byte(e >> entryValueShift)
+				n++
+				r = r.skip(e)
+				e = literals.entries[r.hold&literalMask&literalIndex]
+				if e >= entryLiteral {
+					if n >= uint(len(out)) {
+						continue
+					}
+					out[n] = byte(e >> entryValueShift)
+					n++
+					r = r.skip(e)
+					continue
+				}
+			}
+		}
+		if e&entryExceptional != 0 {
+			if e&entrySecond != 0 {
+				second := r.hold >> (e & entryBitsMask) & (1<<(e>>entryCodeShift&entryCodeMask) - 1)
+				skip := e & entryBitsMask
+				e = literals.entries[uint64(e>>entryValueShift)+second]
+				if e >= entryLiteral && n >= uint(len(out)) {
+					if out = d.room(r, n, 1); out == nil {
+						return ErrTooLong
+					}
+					continue
+				}
+				r = r.skip(skip)
+				if e >= entryLiteral {
+					out[n] = byte(e >> entryValueShift)
+					n++
+					r = r.skip(e)
+					continue
+				}
+			}
+			if e&entryExceptional != 0 {
+				r = r.skip(e)
+				d.bits, d.n = r, int(n)
+				if e&entryEnd != 0 {
+					return nil
+				}
+				return ErrCorrupt
+			}
+		}
+
+		length := uint(e>>entryValueShift) + r.extra(e)
+		r = r.skip(e)
+		if r.n < maxCodeBits+13 { // extra bits
+			r = r.load(near)
+		}
+		e = distances.entries[r.hold&distanceMask&distanceIndex]
+		if e&entryExceptional != 0 {
+			if e&entrySecond != 0 {
+				r = r.skip(e)
+				e = distances.entries[uint64(e>>entryValueShift)+r.hold&(1<<(e>>entryCodeShift&entryCodeMask)-1)]
+			}
+			if e&entryExceptional != 0 {
+				d.bits, d.n = r.skip(e), int(n)
+				return ErrCorrupt
+			}
+		}
+		distance := uint(e>>entryValueShift) + r.extra(e)
+		r = r.skip(e)
+
+		end := n + length
+		if distance <= n && distance >= 8 && end+7 <= uint(len(out)) {
+			// Eight bytes at a time, up to seven of them beyond the end.
+			for from := n - distance; n < end; n, from = n+8, from+8 {
+				binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
+			}
+			n = end
+			continue
+		}
+		if end > uint(len(out)) {
+			if out = d.room(r, n, int(length)); out == nil {
+				return ErrTooLong
+			}
+		}
+		if !copyFrom(out[:end], n, distance, d.history) {
+			d.bits, d.n = r, int(n)
+			return ErrCorrupt
+		}
+		n = end
+	}
+}
+
+// copyFrom fills out from n on with what is distance bytes before it, which may be in
+// history, and reports whether that is there.
+func copyFrom(out []byte, n, distance uint, history []byte) bool {
+	if distance > n {
+		back := distance - n
+		if back > uint(len(history)) {
+			return false
+		}
+		n += uint(copy(out[n:], history[uint(len(history))-back:]))
+	}
+	// What has been copied is copied again, twice as much each time.
+	for from := n - distance; n < uint(len(out)); {
+		n += uint(copy(out[n:], out[from:n]))
+	}
+	return true
+}
+
+// room saves where the block is and makes room for need more bytes. It returns nil
+// if they pass the limit.
+func (d *Decoder) room(r bitReader, n uint, need int) []byte {
+	d.bits, d.n = r, int(n)
+	if d.grow(need) != nil {
+		return nil
+	}
+	return d.out
+}
