@@ -33,6 +33,7 @@ var purePackages = []string{
 	"socket/internal/poll",
 	"socket/internal/session",
 	"socket/internal/wsproto",
+	"socket/internal/wsproto/deflate",
 	"distributed/internal/crdt",
 	"distributed/internal/swim",
 	"distributed/internal/wire",
