@@ -64,7 +64,7 @@ func (m *mix) ticker(b *strings.Builder) {
 	b.WriteString(`{"event":"ticker","data":[`)
 	for {
 		price := m.rng.Float64() * 60000
-		fmt.Fprintf(b, `{"s":"%s","p":%.2f,"v":%.3f,"t":%d}`, pick(m.rng, mixCoins), price, m.rng.Float64()*900, 1700000000000+m.n*137)
+		fmt.Fprintf(b, `{"s":"%s","p":%.2f,"v":%.3f,"t":%d}`, pick(m.rng, mixCoins), price, m.rng.Float64()*900, 1700000000000+int64(m.n)*137)
 		if b.Len() >= m.size-20 {
 			break
 		}
