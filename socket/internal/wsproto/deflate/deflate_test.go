@@ -3,6 +3,7 @@ package deflate_test
 import (
 	"bytes"
 	"compress/flate"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -253,6 +254,29 @@ func TestDeflateMixedWithNoise(t *testing.T) {
 		} {
 			if n := check(t, &e, &o, tt.text, tt.history, options); n > tt.most {
 				t.Errorf("thorough %v: %s: %d bytes take %d, want at most %d", thorough, tt.name, len(tt.text), n, tt.most)
+			}
+		}
+	}
+}
+
+// TestDeflateLongMessageBehindHistory: where a long message leaves the piece that lies
+// behind the history, it still refers to what is in there.
+func TestDeflateLongMessageBehindHistory(t *testing.T) {
+	var e deflate.Encoder
+	var o oracle
+	rng := rand.New(rand.NewPCG(19, 20))
+	digits := hex.AppendEncode(nil, noise(rng, 3000)) // half their size, and no more
+	text := bytes.Repeat(digits, 12)
+	for _, thorough := range []bool{false, true} {
+		for _, history := range [][]byte{nil, digits[:100], german(rng, 40_000)} {
+			n := check(t, &e, &o, text, history, deflate.Options{WindowBits: 15, Thorough: thorough})
+			// The digits alone take 3000. The fast one knows few places of them at first.
+			want := 7000
+			if thorough {
+				want = 4500
+			}
+			if n > want {
+				t.Errorf("thorough %v: %d digits twelve times behind %d bytes take %d, want at most %d", thorough, len(digits), len(history), n, want)
 			}
 		}
 	}
