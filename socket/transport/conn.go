@@ -52,6 +52,10 @@ type config struct {
 	start          time.Time // what moments are kept as the time since
 	budget         *Budget
 	unwatched      bool // for tests: a goroutine waits for each connection
+
+	// checkDeflated, for tests, sees every message that is compressed, and to what.
+	// It must be safe for concurrent use.
+	checkDeflated func(plain, payload []byte)
 }
 
 // newConn takes over nc after the opening handshake. early are the bytes that
@@ -64,7 +68,7 @@ func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.Defla
 	c.raw = rawConn(nc)
 	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits, Keep: true}
 	if params != nil {
-		c.deflater, dc.Inflate = newCodec(cfg.role, *params)
+		c.deflater, dc.Inflate = newCodec(cfg, *params)
 	}
 	c.in.dec.Init(dc)
 	if len(early) > 0 {

@@ -100,3 +100,12 @@ func (c *Conn) Waiting() bool {
 	defer c.out.mu.Unlock()
 	return !c.out.writing && !c.out.corked && c.out.queue == nil && c.out.pong == nil && c.out.deferred == nil
 }
+
+// NewCheckedConn is NewTestConn for a connection that compresses with windows of the
+// given bits and shows check every message that it has compressed.
+func NewCheckedConn(nc net.Conn, role wsproto.Role, l Limits, bits int, check func(plain, payload []byte)) *Conn {
+	cfg := l.newConfig(role, 1<<20)
+	cfg.checkDeflated = check
+	params := &wsproto.DeflateParams{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: bits, ClientBits: bits}
+	return newConn(nc, cfg, "", params, nil)
+}

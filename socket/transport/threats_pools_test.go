@@ -28,7 +28,7 @@ func poison() {
 	}
 }
 
-const canary = 0xAA
+const canary = 0xA5
 
 // notTCP keeps a connection from being written to directly.
 type notTCP struct{ net.Conn }
@@ -103,7 +103,7 @@ func unmasked(t *testing.T, wire []byte) (plain []byte) {
 		if h.Masked {
 			wsproto.Mask(h.Key, 0, payload)
 			head = head[:n-len(h.Key)]
-			head[1] &^= 0x80 // with the mask bit, 42 bytes are 0xAA
+			head[1] &^= 0x80 // with the mask bit, 37 bytes are 0xA5
 		}
 		plain = append(append(plain, head...), payload...)
 		wire = wire[n+len(payload):]
@@ -113,7 +113,7 @@ func unmasked(t *testing.T, wire []byte) (plain []byte) {
 
 // sendEverything uses all ways to send, also those that fail, with every size of
 // a control frame and around the sizes of the buffers. None of it holds, or is
-// compressed to, a byte of 0xAA.
+// compressed to, a byte of 0xA5.
 func sendEverything(t *testing.T, c *Conn) {
 	t.Helper()
 	ctx := context.Background()

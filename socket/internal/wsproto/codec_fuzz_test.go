@@ -88,15 +88,15 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"event":"chat","data":"hello hello hello"}`), []byte("hello"), uint8(15))
 	f.Add(bytes.Repeat([]byte("ab"), 400), bytes.Repeat([]byte("ab"), 300), uint8(8))
 	f.Add([]byte{}, []byte{0}, uint8(9))
-	writer := wsproto.NewFlateWriter(1)
+	encoder := new(deflate.Encoder)
 	reader := new(deflate.Decoder)
 	sender := newReference(6)
 	f.Fuzz(func(t *testing.T, first, second []byte, bits uint8) {
 		size := 8 + int(bits)%8
 		d := wsproto.NewDeflater(wsproto.DeflaterConfig{
 			WindowBits: size,
-			Borrow:     func() *wsproto.FlateWriter { return writer },
-			GiveBack:   func(*wsproto.FlateWriter) {},
+			Borrow:     func() *deflate.Encoder { return encoder },
+			GiveBack:   func(*deflate.Encoder) {},
 		})
 		inflater := func() *wsproto.FlateInflater {
 			return wsproto.NewInflater(wsproto.InflaterConfig{

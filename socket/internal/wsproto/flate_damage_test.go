@@ -326,19 +326,17 @@ func TestDeflateKeepsToTheWindow(t *testing.T) {
 	text := randomText(rng, 70_000)
 	text = append(text, text[:30_000]...)
 	for bits := 8; bits <= 15; bits++ {
-		for _, level := range []int{1, 6} {
-			payload, ok := newDeflater(level, bits).Deflate(nil, text)
-			if !ok {
-				t.Errorf("bits %d: no gain", bits)
-				continue
-			}
-			out, distance, err := wstest.Inflate(payload, nil)
-			if err != nil || !bytes.Equal(out, text) {
-				t.Errorf("bits %d, level %d: %v", bits, level, err)
-			}
-			if distance > 1<<bits {
-				t.Errorf("bits %d, level %d: distance %d", bits, level, distance)
-			}
+		payload, ok := newDeflater(bits).Deflate(nil, text)
+		if !ok {
+			t.Errorf("bits %d: no gain", bits)
+			continue
+		}
+		out, distance, err := wstest.Inflate(payload, nil)
+		if err != nil || !bytes.Equal(out, text) {
+			t.Errorf("bits %d: %v", bits, err)
+		}
+		if distance > 1<<bits {
+			t.Errorf("bits %d: distance %d", bits, distance)
 		}
 	}
 }
@@ -352,7 +350,7 @@ func TestDeflateNoGain(t *testing.T) {
 			noise[i] = byte(rng.IntN(256))
 		}
 		dst := append(make([]byte, 0, 3+n), "abc"...)
-		if got, ok := newDeflater(1, 15).Deflate(dst, noise); ok || string(got) != "abc" {
+		if got, ok := newDeflater(15).Deflate(dst, noise); ok || string(got) != "abc" {
 			t.Errorf("%d random bytes became %d, %v", n, len(got)-3, ok)
 		}
 	}
@@ -361,7 +359,7 @@ func TestDeflateNoGain(t *testing.T) {
 // TestCodecAllocations counts what a message costs once the buffers are there.
 func TestCodecAllocations(t *testing.T) {
 	text := []byte(strings.Repeat(`{"event":"chat","data":"hello"}`, 30))
-	d := newDeflater(1, 15)
+	d := newDeflater(15)
 	f := newInflater(wsproto.Window{})
 	var payload, out []byte
 	allocs := testing.AllocsPerRun(100, func() {

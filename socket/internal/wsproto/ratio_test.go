@@ -45,7 +45,7 @@ func TestInflateRatioIsBoundedAbove64KiB(t *testing.T) {
 }
 
 func testCodec() *FlateDeflater {
-	return NewDeflater(DeflaterConfig{Borrow: func() *FlateWriter { return NewFlateWriter(1) }, GiveBack: func(*FlateWriter) {}})
+	return NewDeflater(DeflaterConfig{Borrow: func() *deflate.Encoder { return new(deflate.Encoder) }, GiveBack: func(*deflate.Encoder) {}})
 }
 
 func testInflater() *FlateInflater {

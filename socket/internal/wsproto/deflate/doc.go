@@ -17,6 +17,11 @@
 //	}
 //	window.Append(message)
 //
+// and an [Encoder] makes a payload of a message, if that makes it shorter:
+//
+//	var e deflate.Encoder // pooled likewise
+//	payload, ok := e.Deflate(nil, message, window.Tail(), deflate.Options{})
+//
 // The large parts have nothing to do with a connection and hold nothing between two
 // messages: a few of them serve any number of connections, of which each has its
 // windows and nothing else. Nothing here is safe for concurrent use, starts a

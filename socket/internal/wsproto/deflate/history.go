@@ -2,12 +2,6 @@ package deflate
 
 import "fmt"
 
-// RFC 7692 section 7.1.2.1: the logarithm of the size of a window.
-const (
-	minWindowBits = 8
-	maxWindowBits = 15
-)
-
 // Window keeps the end of the plaintext that one direction of a connection has
 // compressed, for messages that refer back to it: the context that RFC 7692
 // lets a connection take over from one message to the next. It holds no memory before

@@ -88,7 +88,7 @@ func TestConversationWithContextTakeover(t *testing.T) {
 	for _, level := range []int{1, 2, 6, 9} {
 		var b bytes.Buffer
 		sender, err := flate.NewWriter(&b, level)
-		check(t, err)
+		must(t, err)
 		var d deflate.Decoder
 		var w deflate.Window
 		for i, message := range inflateMix(40_000, 40) {

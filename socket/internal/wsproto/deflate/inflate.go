@@ -115,7 +115,7 @@ func (d *Decoder) message() error {
 			}
 			err = d.stored()
 		case 1:
-			err = d.block(&fixedLiterals, &fixedDistances)
+			err = d.block(&fixedLiteralTable, &fixedDistanceTable)
 		case 2:
 			if err = d.codes(); err == nil {
 				err = d.block(&d.literals, &d.distances)

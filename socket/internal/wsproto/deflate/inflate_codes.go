@@ -2,9 +2,6 @@ package deflate
 
 import "math/bits"
 
-// codeOrder is the order in which the lengths of the code length codes come.
-var codeOrder = [lengthCodes]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
-
 // codes reads the codes of a dynamic block, RFC 1951 section 3.2.7, and makes the
 // tables of them.
 func (d *Decoder) codes() error {
@@ -14,12 +11,12 @@ func (d *Decoder) codes() error {
 	nlit := 257 + int(d.bits.take(5))
 	ndist := 1 + int(d.bits.take(5))
 	ncode := 4 + int(d.bits.take(4))
-	if nlit > maxLiterals || ndist > maxDistances {
+	if nlit > literalSymbols || ndist > distanceSymbols {
 		return ErrCorrupt
 	}
-	var lengths [lengthCodes]uint8
+	var lengths [lengthSymbols]uint8
 	r := d.bits
-	for _, s := range codeOrder[:ncode] {
+	for _, s := range headerOrder[:ncode] {
 		if r.n < 3 {
 			d.bits = r
 			if err := d.load(); err != nil {
@@ -96,7 +93,7 @@ func (d *Decoder) codeLengths(nlit, ndist int, indexBits uint8) error {
 			length = last
 		case repeatZero:
 			length = 0
-		case repeatZeroMore:
+		case repeatZeros:
 			length = 0
 			repeat += 11 - 3
 		}
@@ -124,10 +121,10 @@ func (d *Decoder) codeLengths(nlit, ndist int, indexBits uint8) error {
 // codeBuilder collects the lengths of the codes of an alphabet and makes a decoding
 // table of them. The zero value is an alphabet without codes.
 type codeBuilder struct {
-	count   [maxCodeBits + 1]uint16 // of the codes of each length; of length 0 it means nothing
-	n       int                     // how many symbols have a code
-	symbols [maxLiterals + 2]uint16 // that have one, in order, each with the length of it in the low four bits
-	sorted  [maxLiterals + 2]uint16 // the symbols alone, by the lengths of their codes
+	count   [maxCodeBits + 1]uint16    // of the codes of each length; of length 0 it means nothing
+	n       int                        // how many symbols have a code
+	symbols [literalSymbols + 2]uint16 // that have one, in order, each with the length of it in the low four bits
+	sorted  [literalSymbols + 2]uint16 // the symbols alone, by the lengths of their codes
 }
 
 func (c *codeBuilder) reset() {

@@ -121,7 +121,7 @@ func flateInflate(payload, history []byte) ([]byte, error) {
 	return io.ReadAll(flate.NewReaderDict(in, history))
 }
 
-func check(t *testing.T, err error) {
+func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

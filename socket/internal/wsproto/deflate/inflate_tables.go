@@ -26,16 +26,6 @@ const (
 	entryBitsMask   = 63
 )
 
-// RFC 1951 section 3.2.7: how many codes a dynamic block may have. The fixed codes
-// have two more of each kind, which must not be used.
-const (
-	maxLiterals  = 286
-	maxDistances = 30
-	endOfBlock   = 256
-	maxCodeBits  = 15
-	lengthCodes  = 19
-)
-
 // The sizes of the tables hold the primary table and the most that second tables of
 // a complete code of up to 15 bits can need, as zlib's enough.c counts them for
 // 288 and 32 symbols.
@@ -64,61 +54,54 @@ type distanceTable struct {
 // What each symbol leads to, without its code: the values of RFC 1951 section 3.2.5.
 // Never changed once they are made.
 var (
-	literalEntries  = makeLiteralEntries()
-	distanceEntries = makeDistanceEntries()
-	lengthEntries   = makeLengthEntries()
-	fixedLiterals   = makeFixedLiterals()
-	fixedDistances  = makeFixedDistances()
+	literalEntries     = makeLiteralEntries()
+	distanceEntries    = makeDistanceEntries()
+	lengthEntries      = makeLengthEntries()
+	fixedLiteralTable  = makeFixedLiterals()
+	fixedDistanceTable = makeFixedDistances()
 )
 
-func makeLiteralEntries() (e [maxLiterals + 2]uint32) {
+func makeLiteralEntries() (e [literalSymbols + 2]uint32) {
 	for s := range endOfBlock {
 		e[s] = entryLiteral | uint32(s)<<entryValueShift
 	}
 	e[endOfBlock] = entryExceptional | entryEnd
 	length := uint32(3)
-	for s := endOfBlock + 1; s < maxLiterals-1; s++ {
+	for s := endOfBlock + 1; s < literalSymbols-1; s++ {
 		extra := uint32(max(0, (s-endOfBlock-5)/4))
 		e[s] = length<<entryValueShift | extra
 		length += 1 << extra
 	}
-	e[maxLiterals-1] = 258 << entryValueShift
-	e[maxLiterals], e[maxLiterals+1] = entryInvalid, entryInvalid
+	e[literalSymbols-1] = 258 << entryValueShift
+	e[literalSymbols], e[literalSymbols+1] = entryInvalid, entryInvalid
 	return e
 }
 
-func makeDistanceEntries() (e [maxDistances + 2]uint32) {
+func makeDistanceEntries() (e [distanceSymbols + 2]uint32) {
 	distance := uint32(1)
-	for s := range maxDistances {
+	for s := range distanceSymbols {
 		extra := uint32(max(0, s/2-1))
 		e[s] = distance<<entryValueShift | extra
 		distance += 1 << extra
 	}
-	e[maxDistances], e[maxDistances+1] = entryInvalid, entryInvalid
+	e[distanceSymbols], e[distanceSymbols+1] = entryInvalid, entryInvalid
 	return e
 }
 
-// The codes of code lengths 16 to 18 repeat, and extra bits say how often.
-const (
-	repeatLast     = 16
-	repeatZero     = 17
-	repeatZeroMore = 18
-)
-
-func makeLengthEntries() (e [lengthCodes]uint32) {
+func makeLengthEntries() (e [lengthSymbols]uint32) {
 	for s := range e {
 		e[s] = uint32(s) << entryValueShift
 	}
 	e[repeatLast] |= 2
 	e[repeatZero] |= 3
-	e[repeatZeroMore] |= 7
+	e[repeatZeros] |= 7
 	return e
 }
 
 // makeFixedLiterals is the table for RFC 1951 section 3.2.6.
 func makeFixedLiterals() (t literalTable) {
 	var c codeBuilder
-	for s := range maxLiterals + 2 {
+	for s := range literalSymbols + 2 {
 		length := 8
 		switch {
 		case s >= 144 && s < 256:
@@ -134,7 +117,7 @@ func makeFixedLiterals() (t literalTable) {
 
 func makeFixedDistances() (t distanceTable) {
 	var c codeBuilder
-	for s := range maxDistances + 2 {
+	for s := range distanceSymbols + 2 {
 		c.add(s, 5)
 	}
 	t.bits, _ = c.build(t.entries[:], distanceBits, distanceEntries[:])

@@ -169,7 +169,7 @@ func TestRoomFollowsWhatCameIn(t *testing.T) {
 		message := inflateMix(size, 1)[0]
 		payload := flateSender{}.payload(6, message)
 		got, err := new(deflate.Decoder).Inflate(nil, payload, nil, 1<<26)
-		check(t, err)
+		must(t, err)
 		if most := max(512, 4*len(payload), 2*size); cap(got) > most {
 			t.Errorf("room for %d bytes, for a message of %d in %d, want %d at most", cap(got), size, len(payload), most)
 		}
@@ -270,7 +270,7 @@ func TestDecoderAllocatesNothingPerMessage(t *testing.T) {
 	allocs := testing.AllocsPerRun(20, func() {
 		for _, payload := range payloads {
 			got, err := d.Inflate(out[:0], payload, w.Tail(), 64<<10)
-			check(t, err)
+			must(t, err)
 			w.Append(got)
 			out = got
 		}

@@ -1,0 +1,161 @@
+package deflate
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+)
+
+// Options say how a message is compressed.
+type Options struct {
+	// WindowBits is the logarithm of the window, 8 to 15: how far back a reference
+	// may reach. 0 means 15.
+	WindowBits int
+	// Thorough looks for better references. It takes up to four times as long, and
+	// gains up to a tenth of the size.
+	Thorough bool
+}
+
+func (o Options) window() int {
+	switch {
+	case o.WindowBits == 0:
+		return maxWindow
+	case o.WindowBits < minWindowBits || o.WindowBits > maxWindowBits:
+		panic(fmt.Sprintf("deflate: a window of %d bits is not in the range 8 to 15", o.WindowBits))
+	}
+	return 1 << o.WindowBits
+}
+
+// Encoder compresses messages one at a time. Its zero value is ready. It takes 47
+// KiB, a history takes up to 64 KiB more, and so does [Options.Thorough], both by
+// what the window and the message need; long messages take no more than that. Between
+// two messages it holds nothing that matters to the second, so any number of
+// connections can share a few encoders. One goroutine may use it at a time.
+type Encoder struct {
+	// Positions are numbered through from one message to the next, so that those of
+	// earlier messages that are left in the table are recognised by their distance.
+	table [1 << tableBits]uint32 // position of the last four bytes with a hash
+	shift uint                   // of the hash, for this message
+	first uint64                 // number of the next message's first byte
+	chain []uint16               // see insert; nil until it is needed
+
+	block block
+
+	scratch []byte // history and the message's first bytes in one piece
+}
+
+// blockText is how much of a message is at most in one block.
+const blockText = 32 << 10
+
+// Deflate appends src in compressed form to dst, as RFC 7692 section 7.2.1 has it:
+// no block is the last one, and at the end is an empty stored block without its 00
+// 00 ff ff. If that would not be shorter than src it is not ok, and dst comes back
+// as it was, but for its spare capacity.
+//
+// References may reach into history too, into as much of its end as the window has:
+// what the receiver has inflated right before, in one piece. Nothing is retained, and
+// src and history must not lie in dst's spare capacity. What comes out depends on the
+// arguments alone.
+func (e *Encoder) Deflate(dst, src, history []byte, o Options) (out []byte, ok bool) {
+	window := o.window()
+	history = history[max(0, len(history)-window):]
+	m := message{
+		e:        e,
+		window:   window,
+		thorough: o.Thorough,
+		w:        bitWriter{out: dst, n: len(dst)},
+		// Whole bytes, and the three bits of the stored block that ends them.
+		budget: 8*(int64(len(src))-1) - 3,
+		size:   len(src),
+		noise:  looksRandom(src),
+	}
+	m.start(len(history) + len(src))
+	if o.Thorough {
+		e.link(len(history)+len(src), window)
+	}
+	from := 0
+	if len(history) > 0 {
+		// The finders want one piece. Behind the first bytes of the message, if they
+		// are at least a window, none reaches back into the history.
+		n := min(len(src), maxWindow)
+		if total := len(history) + n; cap(e.scratch) < total {
+			e.scratch = make([]byte, 0, 1<<bits.Len(uint(total-1)))
+		}
+		e.scratch = append(append(e.scratch[:0], history...), src[:n]...)
+		if o.Thorough {
+			e.primeThorough(e.scratch, len(history), m.base)
+		} else {
+			e.primeFast(history, m.base)
+		}
+		if !m.blocks(e.scratch, len(history)) {
+			return dst, false
+		}
+		m.base += uint32(len(history))
+		from = n
+	}
+	if !m.blocks(src, from) || m.budget < 0 {
+		return dst, false
+	}
+	m.w.put(0, 3)
+	return m.w.end(), true
+}
+
+// message is one message that is being compressed.
+type message struct {
+	e        *Encoder
+	base     uint32 // number of the first byte of what is searched
+	window   int
+	thorough bool
+	size     int
+	noise    bool // it looks random
+	w        bitWriter
+	budget   int64 // bits that may still be written
+}
+
+// start gives the message n numbers.
+func (m *message) start(n int) {
+	e := m.e
+	if e.first+uint64(n) > math.MaxUint32 {
+		clear(e.table[:])
+		e.first = 0
+	}
+	if e.first == 0 {
+		e.first = maxWindow + 1 // an empty entry of the table is out of reach
+	}
+	m.base = uint32(e.first)
+	e.shift = 32 - uint(min(max(bits.Len(uint(n))+2, 8), tableBits))
+	e.first += uint64(n) + maxWindow
+}
+
+// blocks compresses buf[from:]. References may reach into what is before. It
+// reports false when there is no gain.
+func (m *message) blocks(buf []byte, from int) bool {
+	b := &m.e.block
+	for from < len(buf) {
+		size := blockText
+		if m.noise {
+			size = noiseText
+		}
+		text := buf[:min(len(buf), from+size)]
+		b.reset()
+		var end int
+		if m.thorough {
+			end = m.e.findThorough(text, from, m)
+		} else {
+			end = m.e.findFast(text, from, m)
+		}
+		text = text[from:end]
+		from = end
+		if (m.noise || len(text) == m.size) && b.looksRandom(len(text)) {
+			return false
+		}
+		m.noise = false
+		bits, fixed := b.plan()
+		if m.budget -= int64(bits); m.budget < 0 {
+			return false
+		}
+		m.w.reserve(bits + 3)
+		b.write(&m.w, text, fixed)
+	}
+	return true
+}
