@@ -9,7 +9,7 @@ import (
 
 // deflater compresses what one connection sends.
 type deflater struct {
-	*wsproto.FlateDeflater
+	*wsproto.PooledDeflater
 	// shares says that what it makes of a message is what the deflaters of other
 	// connections make of it: no window of its own, no history.
 	shares bool
@@ -19,7 +19,7 @@ type deflater struct {
 
 // Deflate is that of [wsproto.Deflater].
 func (d *deflater) Deflate(dst, src []byte) (out []byte, ok bool) {
-	out, ok = d.FlateDeflater.Deflate(dst, src)
+	out, ok = d.PooledDeflater.Deflate(dst, src)
 	if ok && d.check != nil {
 		d.check(src, out[len(dst):])
 	}
@@ -47,5 +47,5 @@ func newCodec(cfg *config, p wsproto.DeflateParams) (*deflater, wsproto.Inflater
 		Borrow:   func() *deflate.Decoder { return decoders.Get().(*deflate.Decoder) },
 		GiveBack: func(d *deflate.Decoder) { decoders.Put(d) },
 	})
-	return &deflater{FlateDeflater: d, shares: bits == 15, check: cfg.checkDeflated}, i
+	return &deflater{PooledDeflater: d, shares: bits == 15, check: cfg.checkDeflated}, i
 }

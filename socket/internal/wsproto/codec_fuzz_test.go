@@ -98,7 +98,7 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 			Borrow:     func() *deflate.Encoder { return encoder },
 			GiveBack:   func(*deflate.Encoder) {},
 		})
-		inflater := func() *wsproto.FlateInflater {
+		inflater := func() *wsproto.PooledInflater {
 			return wsproto.NewInflater(wsproto.InflaterConfig{
 				Window:   wsproto.Window{Takeover: true},
 				Borrow:   func() *deflate.Decoder { return reader },

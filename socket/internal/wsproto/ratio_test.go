@@ -44,10 +44,10 @@ func TestInflateRatioIsBoundedAbove64KiB(t *testing.T) {
 	}
 }
 
-func testCodec() *FlateDeflater {
+func testCodec() *PooledDeflater {
 	return NewDeflater(DeflaterConfig{Borrow: func() *deflate.Encoder { return new(deflate.Encoder) }, GiveBack: func(*deflate.Encoder) {}})
 }
 
-func testInflater() *FlateInflater {
+func testInflater() *PooledInflater {
 	return NewInflater(InflaterConfig{Borrow: func() *deflate.Decoder { return new(deflate.Decoder) }, GiveBack: func(*deflate.Decoder) {}})
 }

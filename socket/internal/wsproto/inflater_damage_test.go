@@ -113,7 +113,7 @@ func TestThreatB5_EveryCutAndEveryFlippedBit(t *testing.T) {
 
 // compareWithOracle inflates payload in both ways and reports whether it is a
 // message.
-func compareWithOracle(t *testing.T, f *wsproto.FlateInflater, payload []byte) bool {
+func compareWithOracle(t *testing.T, f *wsproto.PooledInflater, payload []byte) bool {
 	t.Helper()
 	const limit = 1 << 16
 	got, err := f.Inflate(nil, payload, limit)
@@ -300,7 +300,7 @@ func copyThree(distance int) []byte {
 func TestThreatA6_CVE_2026_45736_ReaderKeepsNothing(t *testing.T) {
 	r := new(deflate.Decoder)
 	sender := newReferences()
-	connection := func(takeover bool) *wsproto.FlateInflater {
+	connection := func(takeover bool) *wsproto.PooledInflater {
 		return wsproto.NewInflater(wsproto.InflaterConfig{
 			Window:   wsproto.Window{Takeover: takeover},
 			Borrow:   func() *deflate.Decoder { return r },
@@ -380,7 +380,7 @@ func TestInflaterIdleMemory(t *testing.T) {
 	const connections = 1000
 	r := new(deflate.Decoder)
 	payload := newReferences().payload(6, []byte(strings.Repeat("hello ", 20)))
-	idle := make([]*wsproto.FlateInflater, connections)
+	idle := make([]*wsproto.PooledInflater, connections)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)

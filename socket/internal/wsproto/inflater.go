@@ -6,14 +6,14 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 )
 
-// FlateInflater inflates the messages of one direction of a connection with package
+// PooledInflater inflates the messages of one direction of a connection with package
 // deflate. It implements [Inflater].
-type FlateInflater struct {
+type PooledInflater struct {
 	c       InflaterConfig
 	history deflate.Window // is used with context takeover only
 }
 
-// InflaterConfig configures a [FlateInflater].
+// InflaterConfig configures a [PooledInflater].
 type InflaterConfig struct {
 	// Window is what the sender may refer back to, see [DeflateParams.Received].
 	// With takeover the inflater keeps as much of the plaintext, from the first
@@ -28,9 +28,9 @@ type InflaterConfig struct {
 
 // NewInflater returns an inflater for the messages of one direction of a
 // connection.
-func NewInflater(c InflaterConfig) *FlateInflater {
+func NewInflater(c InflaterConfig) *PooledInflater {
 	c.Window.Bits = bitsOr15(c.Window.Bits)
-	return &FlateInflater{c: c, history: deflate.NewWindow(c.Window.Bits)}
+	return &PooledInflater{c: c, history: deflate.NewWindow(c.Window.Bits)}
 }
 
 // Inflate appends the message whose compressed payload is src, with the payloads
@@ -41,7 +41,7 @@ func NewInflater(c InflaterConfig) *FlateInflater {
 //
 // An empty payload is taken for the empty message, as the widespread decoders do,
 // though a sender must write at least one byte for it.
-func (f *FlateInflater) Inflate(dst, src []byte, limit int) ([]byte, error) {
+func (f *PooledInflater) Inflate(dst, src []byte, limit int) ([]byte, error) {
 	d := f.c.Borrow()
 	out, err := d.Inflate(dst, src, f.history.Tail(), limit)
 	f.c.GiveBack(d)

@@ -13,7 +13,7 @@ import (
 )
 
 // newInflater returns an inflater with a decoder of its own.
-func newInflater(w wsproto.Window) *wsproto.FlateInflater {
+func newInflater(w wsproto.Window) *wsproto.PooledInflater {
 	r := new(deflate.Decoder)
 	return wsproto.NewInflater(wsproto.InflaterConfig{
 		Window:   w,
@@ -23,7 +23,7 @@ func newInflater(w wsproto.Window) *wsproto.FlateInflater {
 }
 
 // newDeflater returns a deflater with an encoder of its own.
-func newDeflater(bits int) *wsproto.FlateDeflater {
+func newDeflater(bits int) *wsproto.PooledDeflater {
 	e := new(deflate.Encoder)
 	return wsproto.NewDeflater(wsproto.DeflaterConfig{
 		WindowBits: bits,
