@@ -37,6 +37,3 @@ func (d *PooledDeflater) Deflate(dst, src []byte) (out []byte, ok bool) {
 	defer d.c.GiveBack(e)
 	return e.Deflate(dst, src, nil, deflate.Options{WindowBits: d.c.WindowBits})
 }
-
-// deflateTail ends what a flush writes: the length of an empty stored block.
-const deflateTail = "\x00\x00\xff\xff"
