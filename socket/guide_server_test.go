@@ -303,7 +303,7 @@ func TestGuideServerPerformanceOptimization(t *testing.T) {
 func TestGuideServerSideErrorHandling(t *testing.T) {
 	guide(t, func(t *testing.T, e *env) {
 		server := e.serve()
-		var tr trace
+		var tr, onServer trace
 		processCommand := func(cmd map[string]interface{}) (interface{}, error) {
 			if cmd["name"] == "fail" {
 				return nil, errors.New("it failed")
@@ -314,7 +314,7 @@ func TestGuideServerSideErrorHandling(t *testing.T) {
 		// Handle global errors
 		server.HandleFunc(socket.EventError, func(s socket.Socket, data interface{}) {
 			log.Printf("Error for client %s: %v", s.ID(), data)
-			tr.add("server error %T", data)
+			onServer.add("error %T", data)
 		})
 
 		// Handle errors in event handlers
@@ -347,8 +347,8 @@ func TestGuideServerSideErrorHandling(t *testing.T) {
 		client.Send("command", map[string]string{"name": "work"})
 		client.Send("connect", "reserved")
 		e.settle()
-		tr.want(t, "server error *socket.MessageError",
-			"error Invalid command format", "error map[code:command_failed message:it failed]", "result work")
+		onServer.want(t, "error *socket.MessageError")
+		tr.want(t, "error Invalid command format", "error map[code:command_failed message:it failed]", "result work")
 	})
 }
 
