@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -238,7 +239,8 @@ func TestReadAndReaderInTurnsLoseNothing(t *testing.T) {
 			server, client := connPair(t, n.pair, transport.Limits{MaxFragments: -1})
 			const messages = 300
 			content := func(i int) string { return strings.Repeat(fmt.Sprintf("<%d>", i), 1+i*i%3000) }
-			go func() {
+			var writing sync.WaitGroup
+			writing.Go(func() {
 				for i := range messages {
 					if i%2 == 0 {
 						if err := server.Write(context.Background(), transport.MessageText, []byte(content(i))); err != nil {
@@ -265,7 +267,10 @@ func TestReadAndReaderInTurnsLoseNothing(t *testing.T) {
 						t.Error(err)
 					}
 				}
-			}()
+				if err := server.QueueClose(transport.StatusNormalClosure, ""); err != nil {
+					t.Error(err)
+				}
+			})
 			for i := 0; i < messages; {
 				ctx, cancel := t.Context(), func() {}
 				if rand.IntN(4) == 0 {
@@ -302,6 +307,11 @@ func TestReadAndReaderInTurnsLoseNothing(t *testing.T) {
 					i++
 				}
 			}
+			// The rest of the last message, if that was left, and the end.
+			if _, _, err := client.Read(t.Context()); transport.CloseStatus(err) != transport.StatusNormalClosure {
+				t.Errorf("behind the last message: %v", err)
+			}
+			writing.Wait()
 		})
 	}
 }
