@@ -28,11 +28,13 @@ type fanout struct {
 
 	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty of all sockets
 	dirty  []*conn    // that have something queued and not written
+	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
 	queued load // not written
 
 	mu      sync.Mutex // guards the fields below
 	log     []post
+	empty   []post        // for the next log
 	load    load          // not written: in the log, or queued
 	running bool          // run is on its way
 	round   chan struct{} // closed at the end of run's round; nil when nobody waits
@@ -143,11 +145,12 @@ func (f *fanout) settle() {
 func (f *fanout) queue() {
 	f.mu.Lock()
 	log := f.log
-	f.log = nil
-	f.mu.Unlock()
 	if len(log) == 0 {
+		f.mu.Unlock()
 		return
 	}
+	f.log, f.empty = f.empty, nil
+	f.mu.Unlock()
 	a := audiences.Get().(*audience)
 	for _, p := range log {
 		for _, m := range p.messages {
@@ -159,7 +162,9 @@ func (f *fanout) queue() {
 		}
 	}
 	a.free()
+	clear(log)
 	f.mu.Lock()
+	f.empty = log[:0]
 	f.pending.Store(len(f.log) > 0)
 	f.mu.Unlock()
 }
@@ -199,7 +204,10 @@ func (f *fanout) runRound() bool {
 	f.commit.Lock()
 	f.queue()
 	conns, done := f.dirty, f.queued
-	f.dirty, f.queued = nil, load{}
+	f.queued = load{}
+	if len(conns) > 0 {
+		f.dirty, f.spare = f.spare, nil
+	}
 	for _, c := range conns {
 		c.dirty = false
 	}
@@ -209,7 +217,10 @@ func (f *fanout) runRound() bool {
 	if idle {
 		return false
 	}
-	flushAll(conns)
+	if len(conns) > 0 {
+		flushAll(conns)
+		f.reuse(conns)
+	}
 	if behind {
 		f.catchUp()
 	}
@@ -218,6 +229,14 @@ func (f *fanout) runRound() bool {
 	f.load.sub(done)
 	f.endRound()
 	return true
+}
+
+// reuse keeps the memory of conns for a later round.
+func (f *fanout) reuse(conns []*conn) {
+	clear(conns)
+	f.commit.Lock()
+	defer f.commit.Unlock()
+	f.spare = conns[:0]
 }
 
 // rest ends run, unless something was published meanwhile. It is called with the
