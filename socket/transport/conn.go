@@ -16,8 +16,9 @@ import (
 // A Conn is read in one of two ways, chosen by the first call: pulled, with
 // [Conn.Read] and [Conn.Reader] on the caller's goroutine, or driven, with
 // [Conn.Start], which lets a [Handler] be called and keeps neither a buffer nor,
-// where the system allows it, a goroutine while the connection waits. Control frames are answered while somebody
-// reads; a pulled connection that nobody reads answers no ping.
+// where the system allows it, a goroutine while the connection waits. Control
+// frames are answered while somebody reads; a pulled connection that nobody reads
+// answers no ping.
 //
 // All methods may be called from any goroutine at any time, but only one Read
 // or Reader at a time makes progress. Messages are sent in the order of the

@@ -41,9 +41,10 @@ func (m *PreparedMessage) Payload() []byte { return m.payload }
 // Type returns the message's type.
 func (m *PreparedMessage) Type() MessageType { return messageType(m.op) }
 
-// frame returns the frame that c can share with others. If there is none, since
-// a client's frames are masked each with a key of its own and a small window
-// needs a compression of its own, frame is nil, and h and payload make one.
+// frame returns the frame that c can share with others: the compressed one, or the
+// plain one where c takes no compression or has a window of its own. If there is
+// none, since a client's frames are masked each with a key of its own, frame is nil,
+// and h and payload make one.
 func (m *PreparedMessage) frame(c *Conn) (h wsproto.Header, frame, payload []byte) {
 	h = wsproto.Header{Fin: true, Opcode: m.op}
 	if c.cfg.role == wsproto.RoleClient {

@@ -45,17 +45,11 @@ func (c *Conn) Queue(typ MessageType, p []byte) error {
 // queue holds a reference to the message's one frame, not a copy.
 func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 	h, frame, payload := m.frame(c)
-	if frame == nil {
-		return c.queueData(h, payload)
-	}
-	o := &c.out
-	o.mu.Lock()
-	if err := c.admit(len(frame)); err != nil {
-		o.mu.Unlock()
+	c.out.mu.Lock()
+	if err := c.stage(h, frame, payload); err != nil {
+		c.out.mu.Unlock()
 		return err
 	}
-	o.list().share(frame)
-	o.added(len(frame))
 	c.flush()
 	return nil
 }
@@ -65,26 +59,38 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 // those who queue several messages for many connections before they write to any. It
 // returns how many it has queued; with fewer than all, the error says why.
 func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
-	o := &c.out
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i, m := range messages {
-		h, frame, payload := m.frame(c)
-		size := len(frame)
-		if frame == nil {
-			size = wsproto.MaxHeaderSize + len(payload)
+	if c.deflater != nil {
+		for _, m := range messages {
+			m.frame(c) // compresses it, if nobody has yet, before others wait for the lock
 		}
-		if err := c.admit(size); err != nil {
+	}
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	for i, m := range messages {
+		if err := c.stage(m.frame(c)); err != nil {
 			return i, err
 		}
-		if frame == nil {
-			c.appendFrame(o.list(), h, payload)
-			continue
-		}
-		o.list().share(frame)
-		o.added(size)
 	}
 	return len(messages), nil
+}
+
+// stage queues what [PreparedMessage.frame] returns: the shared frame, or else one of
+// the connection's own. It is called with the queue's mu held.
+func (c *Conn) stage(h wsproto.Header, frame, payload []byte) error {
+	o := &c.out
+	if frame == nil {
+		if err := c.admit(wsproto.MaxHeaderSize + len(payload)); err != nil {
+			return err
+		}
+		c.appendFrame(o.list(), h, payload)
+		return nil
+	}
+	if err := c.admit(len(frame)); err != nil {
+		return err
+	}
+	o.list().share(frame)
+	o.added(len(frame))
+	return nil
 }
 
 // Flush writes what [Conn.StagePrepared] has queued, unless somebody else is writing
