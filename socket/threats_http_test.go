@@ -261,7 +261,7 @@ func TestThreatC3_NothingIsServedBehindARefusedUpgrade(t *testing.T) {
 
 func TestThreatC7_GO_2026_6089_DribblingHandshakesAreCutOff(t *testing.T) {
 	const deadline = time.Second
-	s := newSite(t)
+	s := newSite(t, socket.WithPingInterval(-1)) // no ping comes in place of the pong
 	if h := s.http; h.ReadHeaderTimeout != 5*time.Second || h.MaxHeaderBytes != 16<<10 || h.IdleTimeout == 0 {
 		t.Errorf("NewHTTPServer sets %v for a header, %d bytes, %v idle", h.ReadHeaderTimeout, h.MaxHeaderBytes, h.IdleTimeout)
 	}
@@ -373,7 +373,7 @@ func TestThreatC7_GO_2026_6089_FiveThousandDribblersHoldUpNobody(t *testing.T) {
 }
 
 func TestThreatC6_CVE_2024_37890_FloodOfHeadersIsRefused(t *testing.T) {
-	s := newSite(t).start()
+	s := newSite(t, socket.WithPingInterval(-1)).start() // no ping comes in place of the pong
 	healthy := s.upgrade()
 	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 	lines := func(n int, line string) string { return strings.Repeat(line+"\r\n", n) }

@@ -90,7 +90,8 @@ func TestThreatA9_CVE_2023_31125_PanicInAnyHandlerOfAClientDoesNotEndTheProcess(
 }
 
 func TestThreatA9_CVE_2022_41940_PanicsLeaveNoGoroutineAndNoDescriptor(t *testing.T) {
-	s := newSite(t, socket.WithMaxConcurrency(0))
+	// No ping comes in place of what is waited for.
+	s := newSite(t, socket.WithMaxConcurrency(0), socket.WithPingInterval(-1))
 	s.server.HandleFunc("boom", panics)
 	s.start()
 	healthy := s.upgrade()
