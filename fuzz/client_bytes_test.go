@@ -153,7 +153,10 @@ func (r *clientRun) deflate() bool { return r.mode&withDeflate != 0 }
 // runConn reads a Conn to its end and sends every message back.
 func (r *clientRun) runConn(dial func(context.Context, string, string) (net.Conn, error)) {
 	ctx := context.Background()
-	opts := &transport.DialOptions{DialContext: dial, Compression: r.deflate()}
+	opts := &transport.DialOptions{DialContext: dial}
+	if r.deflate() {
+		opts.Compression = new(transport.Compression)
+	}
 	opts.ReadTimeout = time.Minute
 	var c *transport.Conn
 	c, r.dialErr = transport.Dial(ctx, "ws://fuzz/socket", opts)

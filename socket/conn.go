@@ -18,6 +18,7 @@ type conn struct {
 	id     string
 	server *Server
 	link   link
+	refers bool // to the history of its rooms; set with link
 	info   requestInfo
 	rates  *rates // nil: there are no limits
 

@@ -3,6 +3,8 @@ package socket
 import (
 	"log/slog"
 	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // ServerOption configures [NewServer].
@@ -10,8 +12,8 @@ type ServerOption func(*serverOptions)
 
 // serverOptions are the settings of a server with all defaults in place.
 type serverOptions struct {
-	maxConnections int // 0: no limit
-	compression    bool
+	maxConnections int                    // 0: no limit
+	compression    *transport.Compression // nil: none, for long polling either
 	bufferSize     int
 	pingInterval   time.Duration
 	pingTimeout    time.Duration
@@ -72,12 +74,26 @@ func WithMaxConcurrency(n int) ServerOption {
 }
 
 // WithCompression lets clients compress and be sent compressed messages:
-// permessage-deflate (RFC 7692) without context takeover for WebSocket, gzip for
-// the bodies of long polling. Small messages are sent as they are. Default:
-// false. Do not put a secret and text of an attacker into one message when it is
-// on: the size on the wire tells whether they resemble each other.
+// permessage-deflate (RFC 7692) with the defaults of [transport.Compression] for
+// WebSocket, that is, each message on its own, and gzip for the bodies of long polling.
+// Small messages are sent as they are. Default: false. Do not put a secret and text of
+// an attacker into one message when it is on: the size on the wire tells whether they
+// resemble each other.
 func WithCompression(enabled bool) ServerOption {
-	return func(o *serverOptions) { o.compression = enabled }
+	return func(o *serverOptions) {
+		o.compression = nil
+		if enabled {
+			o.compression = new(transport.Compression)
+		}
+	}
+}
+
+// WithCompressionOptions is [WithCompression] with what c says of permessage-deflate:
+// with [transport.CommonTakeover], the messages of a room refer back to earlier ones of
+// the same room, and those of [Server.Broadcast] to earlier ones of those. [NewServer]
+// panics for a c that has a value which is not one.
+func WithCompressionOptions(c transport.Compression) ServerOption {
+	return func(o *serverOptions) { o.compression = &c }
 }
 
 // WithBufferSize sets the size of the buffer that the first read of a burst is

@@ -27,7 +27,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 		Queue:        poll.QueueLimits{Bytes: o.queueBytes, Messages: o.queueMessages},
 		CloseWait:    o.closeTimeout,
 		WriteTimeout: o.writeTimeout,
-		Compression:  o.compression,
+		Compression:  o.compression != nil,
 		Hold:         s.hold,
 	}
 	if o.pingInterval > 0 {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // rooms are the groups that sockets have joined. They are spread over shards so
@@ -24,6 +26,7 @@ type roomShard struct {
 // joining, which the processor's caches like better than a map.
 type group struct {
 	members []*membership
+	history *transport.History // of a room; nil before it is needed
 }
 
 // membership is a socket's place in a group.
@@ -64,7 +67,23 @@ func (r *rooms) remove(m *membership) {
 	g.remove(m)
 	if len(g.members) == 0 {
 		delete(s.rooms, m.room)
+		g.history.Close()
 	}
+}
+
+// history returns the history of a room, nil if it has no members. make makes it.
+func (r *rooms) history(room string, make func() *transport.History) *transport.History {
+	s := r.shard(room)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.rooms[room]
+	if g == nil {
+		return nil
+	}
+	if g.history == nil {
+		g.history = make()
+	}
+	return g.history
 }
 
 // appendMembers appends the sockets that are in a room to dst. No lock is held

@@ -70,6 +70,7 @@ func NewServer(opts ...ServerOption) *Server {
 		s.log.Warn("socket: web pages of every origin may connect", "option", "WithInsecureAnyOrigin")
 	}
 	s.fanout.server = s
+	s.fanout.history = s.upgrader.NewHistory()
 	s.pulse.init(s)
 	s.polling = newPollEngine(s)
 	return s
@@ -182,6 +183,9 @@ func (s *Server) newConn(id string, r *http.Request) *conn {
 // message and without keeping the caller.
 func (s *Server) open(c *conn, l link) {
 	c.link = l
+	if ws, ok := l.(webSocketLink); ok {
+		c.refers = ws.TakesHistory()
+	}
 	s.sockets.add(c)
 	s.pulse.add(c)
 	if s.closed() {

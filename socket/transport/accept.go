@@ -31,9 +31,10 @@ type AcceptOptions struct {
 	// drops what clients send of it.
 	TrustForwardedProto bool
 
-	// Compression agrees to permessage-deflate, RFC 7692, without context
-	// takeover. Default: off.
-	Compression bool
+	// Compression agrees to permessage-deflate, RFC 7692, where the client offers it
+	// and has it as the server wants it; see there what it costs. nil, the default: it
+	// is never agreed on.
+	Compression *Compression
 
 	// Header is added to the response that accepts a connection.
 	Header http.Header
@@ -119,7 +120,6 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		writeTimeout:   max(orDefault(l.WriteTimeout, defaultWriteTimeout), 0),
 		messageTimeout: max(orDefault(l.MessageTimeout, defaultMessageTimeout), 0),
 		closeTimeout:   orDefault(max(l.CloseTimeout, 0), defaultCloseTimeout),
-		compressFrom:   defaultCompressFrom,
 		maxControl:     orUnlimited(orDefault(l.MaxControlFrames, defaultControlFrames)),
 		budget:         l.MemoryBudget,
 		start:          time.Now(),
@@ -150,7 +150,6 @@ const (
 	defaultWriteTimeout   = 10 * time.Second
 	defaultCloseTimeout   = 5 * time.Second
 	defaultMessageTimeout = 30 * time.Second
-	defaultCompressFrom   = 512 // smallest message that is compressed, bytes
 	defaultControlFrames  = 1000
 	minRead               = 128 // smallest read buffer, bytes
 )
@@ -192,7 +191,8 @@ type Upgrader struct {
 }
 
 // NewUpgrader returns an Upgrader. It copies opts; nil means the defaults. It
-// panics when an allowed origin is not of the form scheme://host[:port].
+// panics when an allowed origin is not of the form scheme://host[:port], or when
+// Compression has a value that is not one.
 func NewUpgrader(opts *AcceptOptions) *Upgrader {
 	u := new(Upgrader)
 	if opts != nil {
@@ -206,7 +206,11 @@ func NewUpgrader(opts *AcceptOptions) *Upgrader {
 	if err := u.origin.Validate(); err != nil {
 		panic("transport: AllowedOrigins: " + err.Error())
 	}
+	if err := u.opts.Compression.validate(wsproto.RoleServer); err != nil {
+		panic("transport: " + err.Error())
+	}
 	u.cfg = u.opts.Limits.newConfig(wsproto.RoleServer, defaultServerMessage)
+	u.cfg.compression = newCompression(u.opts.Compression, wsproto.RoleServer)
 	return u
 }
 
@@ -249,8 +253,8 @@ func (u *Upgrader) AcceptFunc(w http.ResponseWriter, r *http.Request, header htt
 		Header:      merged(u.opts.Header, header),
 	}
 	var params *wsproto.DeflateParams
-	if u.opts.Compression {
-		p, value, ok := wsproto.AcceptDeflate(offer.Extensions, wsproto.DeflatePolicy{ServerNoTakeover: true, ClientNoTakeover: true})
+	if z := u.cfg.compression; z != nil && (z.Allow == nil || z.Allow(r)) {
+		p, value, ok := wsproto.AcceptDeflate(offer.Extensions, z.policy())
 		if ok {
 			params, answer.Extensions = &p, value
 		}

@@ -167,7 +167,7 @@ func TestCompressionIsUsedWhereBothEndsWantIt(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				accepted := make(chan *transport.Conn, 1)
 				dial := memServer(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					c, err := transport.Accept(w, r, &transport.AcceptOptions{Compression: server})
+					c, err := transport.Accept(w, r, &transport.AcceptOptions{Compression: transport.Compressed(server)})
 					if err != nil {
 						t.Error(err)
 						return
@@ -175,7 +175,7 @@ func TestCompressionIsUsedWhereBothEndsWantIt(t *testing.T) {
 					accepted <- c
 					c.Start(echoAll{})
 				})})
-				c, err := dial(&transport.DialOptions{Compression: client})
+				c, err := dial(&transport.DialOptions{Compression: transport.Compressed(client)})
 				must(t, err)
 				if want := server && client; c.Compressed() != want || (<-accepted).Compressed() != want {
 					t.Errorf("server %t, client %t: Compressed() = %t", server, client, c.Compressed())

@@ -134,8 +134,8 @@ func TestShortMemoryMakesReadBuffersSmall(t *testing.T) {
 
 func TestBudgetCountsWhatCompressedMessagesInflateTo(t *testing.T) {
 	budget := NewBudget(100 << 10)
-	url, conns := acceptWith(t, &AcceptOptions{Compression: true, Limits: Limits{MemoryBudget: budget, MaxMessageSize: 1 << 20}})
-	c, err := Dial(t.Context(), url, &DialOptions{Compression: true})
+	url, conns := acceptWith(t, &AcceptOptions{Compression: Compressed(true), Limits: Limits{MemoryBudget: budget, MaxMessageSize: 1 << 20}})
+	c, err := Dial(t.Context(), url, &DialOptions{Compression: Compressed(true)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestBudgetCountsWhatCompressedMessagesInflateTo(t *testing.T) {
 	if used := budget.Used(); used < 60<<10 {
 		t.Errorf("%d bytes are used while a message of 60 KiB is handled", used)
 	}
-	c2, err := Dial(t.Context(), url, &DialOptions{Compression: true})
+	c2, err := Dial(t.Context(), url, &DialOptions{Compression: Compressed(true)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -339,7 +339,7 @@ func acceptEcho(d drive) wstest.Start {
 		e := new(echoEndpoint)
 		handler := func(w http.ResponseWriter, r *http.Request) {
 			c, err := transport.Accept(w, r, &transport.AcceptOptions{
-				Subprotocols: s.Subprotocols, Compression: s.Deflate, Limits: limitsOf(s),
+				Subprotocols: s.Subprotocols, Compression: transport.Compressed(s.Deflate), Limits: limitsOf(s),
 			})
 			if err != nil {
 				e.tell(verdict(err))
@@ -364,9 +364,13 @@ func dialEcho(d drive) wstest.Start {
 	return func(t *testing.T, s wstest.Setup) (wstest.Endpoint, *memnet.Conn) {
 		e := new(echoEndpoint)
 		near, far := memnet.Pipe()
+		z := transport.Compressed(s.Deflate)
+		if z != nil {
+			z.PeerWindow = -1
+		}
 		go func() { // ends when the handshake does
 			c, err := transport.Dial(t.Context(), "ws://server.example/chat", &transport.DialOptions{
-				Subprotocols: s.Subprotocols, Compression: s.Deflate, Limits: limitsOf(s),
+				Subprotocols: s.Subprotocols, Compression: z, Limits: limitsOf(s),
 				Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil },
 				DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
 			})

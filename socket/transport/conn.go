@@ -28,7 +28,7 @@ type Conn struct {
 	raw         syscall.RawConn // of nc, or of what is under its TLS; nil unless it can be tried without blocking
 	cfg         *config
 	subprotocol string
-	deflater    *deflater // nil unless permessage-deflate was agreed
+	codec       *codec // nil unless permessage-deflate was agreed
 
 	in  input
 	out output
@@ -48,15 +48,11 @@ type config struct {
 	writeTimeout   time.Duration
 	closeTimeout   time.Duration
 	messageTimeout time.Duration
-	compressFrom   int       // smallest message that is compressed, bytes
-	maxControl     int       // control frames in controlWindow
-	start          time.Time // what moments are kept as the time since
+	compression    *compression // nil: none is agreed to
+	maxControl     int          // control frames in controlWindow
+	start          time.Time    // what moments are kept as the time since
 	budget         *Budget
 	unwatched      bool // for tests: a goroutine waits for each connection
-
-	// checkDeflated, for tests, sees every message that is compressed, and to what.
-	// It must be safe for concurrent use.
-	checkDeflated func(plain, payload []byte)
 }
 
 // newConn takes over nc after the opening handshake. early are the bytes that
@@ -69,7 +65,8 @@ func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.Defla
 	c.raw = rawConn(nc)
 	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits, Keep: true}
 	if params != nil {
-		c.deflater, dc.Inflate = newCodec(cfg, *params)
+		c.codec = cfg.compression.codecFor(cfg.role, *params)
+		dc.Inflate = c.codec.inflater
 	}
 	c.in.dec.Init(dc)
 	if len(early) > 0 {
@@ -126,7 +123,7 @@ func (c *Conn) netConn() net.Conn {
 
 // Compressed reports whether the handshake agreed on permessage-deflate (RFC
 // 7692).
-func (c *Conn) Compressed() bool { return c.deflater != nil }
+func (c *Conn) Compressed() bool { return c.codec != nil }
 
 // Received returns a number that changes whenever bytes arrive from the peer.
 // Whoever watches over many connections compares it with the value that it saw

@@ -33,9 +33,9 @@ type DialOptions struct {
 	// ServerName is taken from the URL when it is empty, also behind a proxy.
 	TLSConfig *tls.Config
 
-	// Compression offers permessage-deflate, RFC 7692, without context takeover
-	// in what this side sends. Default: off.
-	Compression bool
+	// Compression offers permessage-deflate, RFC 7692, which the server may agree to.
+	// nil, the default: it is not offered.
+	Compression *Compression
 
 	// Proxy returns the proxy for a request, whose URL has the scheme http or
 	// https in place of ws or wss; a nil URL means none. Proxies may have the
@@ -130,9 +130,13 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 		Subprotocols: opts.Subprotocols,
 		Header:       withBasicAuth(canonical(opts.Header), u),
 	}
+	if err := opts.Compression.validate(wsproto.RoleClient); err != nil {
+		return nil, err
+	}
 	var offer *wsproto.DeflateOffer
-	if opts.Compression {
-		offer = &wsproto.DeflateOffer{ServerNoTakeover: true, ClientNoTakeover: true, ClientBits: 15}
+	compression := newCompression(opts.Compression, wsproto.RoleClient)
+	if compression != nil {
+		offer = compression.offer()
 		req.Extensions = wsproto.OfferDeflate(*offer)
 	}
 	// Built first: a header that cannot be sent should cost no connection.
@@ -167,6 +171,7 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 		params = &agreed.Deflate
 	}
 	cfg := opts.Limits.newConfig(wsproto.RoleClient, defaultClientMessage)
+	cfg.compression = compression
 	return newConn(nc, cfg, agreed.Subprotocol, params, early), nil
 }
 

@@ -22,7 +22,7 @@ func (e echo) OnClose(c *transport.Conn, err error) { e.t.Log("closed:", err) }
 
 func testEcho(t *testing.T, useTLS, compress bool) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := transport.Accept(w, r, &transport.AcceptOptions{Compression: compress})
+		c, err := transport.Accept(w, r, &transport.AcceptOptions{Compression: transport.Compressed(compress)})
 		if err != nil {
 			t.Error(err)
 			return
@@ -30,7 +30,7 @@ func testEcho(t *testing.T, useTLS, compress bool) {
 		c.Start(echo{t})
 	})
 	var s *httptest.Server
-	opts := &transport.DialOptions{Compression: compress}
+	opts := &transport.DialOptions{Compression: transport.Compressed(compress)}
 	if useTLS {
 		s = httptest.NewTLSServer(h)
 		opts.TLSConfig = s.Client().Transport.(*http.Transport).TLSClientConfig

@@ -14,7 +14,11 @@ func NewTestConn(nc net.Conn, role wsproto.Role, l Limits, params *wsproto.Defla
 	if role == wsproto.RoleClient {
 		limit = defaultClientMessage
 	}
-	return newConn(nc, l.newConfig(role, limit), "", params, early)
+	cfg := l.newConfig(role, limit)
+	if params != nil {
+		cfg.compression = newCompression(new(Compression), role)
+	}
+	return newConn(nc, cfg, "", params, early)
 }
 
 // Unwatch gives c, which is not started yet, a goroutine of its own to wait for
@@ -101,11 +105,18 @@ func (c *Conn) Waiting() bool {
 	return !c.out.writing && !c.out.corked && c.out.queue == nil && c.out.pong == nil && c.out.deferred == nil
 }
 
-// NewCheckedConn is NewTestConn for a connection that compresses with windows of the
-// given bits and shows check every message that it has compressed.
-func NewCheckedConn(nc net.Conn, role wsproto.Role, l Limits, bits int, check func(plain, payload []byte)) *Conn {
+// NewCompressingConn is NewTestConn for a connection that compresses as z says, with
+// what was agreed on in the handshake.
+func NewCompressingConn(nc net.Conn, role wsproto.Role, l Limits, z *Compression, agreed wsproto.DeflateParams) *Conn {
 	cfg := l.newConfig(role, 1<<20)
-	cfg.checkDeflated = check
-	params := &wsproto.DeflateParams{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: bits, ClientBits: bits}
-	return newConn(nc, cfg, "", params, nil)
+	cfg.compression = newCompression(z, role)
+	return newConn(nc, cfg, "", &agreed, nil)
+}
+
+// Compressed returns options for tests that compress, or nil.
+func Compressed(on bool) *Compression {
+	if !on {
+		return nil
+	}
+	return &Compression{Verify: true}
 }

@@ -156,7 +156,7 @@ func FuzzDial(f *testing.F) {
 		var r recorder
 		opts := &transport.DialOptions{
 			Header:      http.Header{name: {value, value}, "X-Fixed": {"1"}},
-			Compression: compression,
+			Compression: transport.Compressed(compression),
 			DialContext: r.dial,
 			Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil },
 		}

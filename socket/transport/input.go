@@ -95,6 +95,11 @@ func (c *Conn) next(ctx context.Context, ev *wsproto.Event) error {
 				in.skipping = !ev.Final
 				continue
 			}
+			if c.codec != nil {
+				if err := c.chargeWindow(); err != nil {
+					return err
+				}
+			}
 			if in.muted.Load() {
 				continue // RFC 6455 section 1.4: data after our close frame is discarded
 			}
@@ -147,7 +152,12 @@ func (c *Conn) chargeInput(share int64) error {
 }
 
 // uncharge gives back what of the budget the input holds, when it has ended.
-func (c *Conn) uncharge() { c.cfg.budget.charge(&c.in.charged, 0, anyShare) }
+func (c *Conn) uncharge() {
+	c.cfg.budget.charge(&c.in.charged, 0, anyShare)
+	if z := c.codec; z != nil && z.window != 0 {
+		c.cfg.budget.charge(&z.window, 0, anyShare)
+	}
+}
 
 // settleInput is uncharge for those who do not read, once the connection has
 // ended. If somebody reads at the moment, that one calls it again.

@@ -75,7 +75,7 @@ type webSocketOptions struct {
 	sharedOptions
 	readTimeout  time.Duration
 	writeTimeout time.Duration
-	compression  bool
+	compression  *Compression // nil: none
 }
 
 type webSocketOption func(*webSocketOptions)
@@ -97,8 +97,19 @@ func WithWriteTimeout(d time.Duration) WebSocketOption {
 	return webSocketOption(func(o *webSocketOptions) { o.writeTimeout = d })
 }
 
-// WithCompression offers the server permessage-deflate (RFC 7692). Default:
-// false.
+// WithCompression offers the server permessage-deflate (RFC 7692), with the defaults of
+// [Compression]. Default: false.
 func WithCompression(enabled bool) WebSocketOption {
-	return webSocketOption(func(o *webSocketOptions) { o.compression = enabled })
+	return webSocketOption(func(o *webSocketOptions) {
+		o.compression = nil
+		if enabled {
+			o.compression = new(Compression)
+		}
+	})
+}
+
+// WithCompressionOptions is [WithCompression] with what c says. A c that has a value
+// which is not one makes Connect fail.
+func WithCompressionOptions(c Compression) WebSocketOption {
+	return webSocketOption(func(o *webSocketOptions) { o.compression = &c })
 }

@@ -225,6 +225,9 @@ func (c *Conn) chargeOutput() {
 		}
 	}
 	c.cfg.budget.charge(&o.charged, int64(held), anyShare)
+	if o.err != nil && c.codec != nil {
+		c.codec.forget(c.cfg.budget)
+	}
 }
 
 // wrote accounts for a batch that was written, or failed to be, and reports

@@ -42,7 +42,7 @@ func TestThreatB1_CVE_2026_27571_61KBOfBombCostQuarterOfAMegabyte(t *testing.T) 
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ends := make(chan *log, 1)
-			h := liveServer(t, &transport.AcceptOptions{Compression: true, Limits: tt.limits}, func(c *transport.Conn) { ends <- serve(c, nil) })
+			h := liveServer(t, &transport.AcceptOptions{Compression: transport.Compressed(true), Limits: tt.limits}, func(c *transport.Conn) { ends <- serve(c, nil) })
 			w := upgraded(t, h, offersDeflate)
 			l := <-ends
 			frame := w.header(wsproto.Header{Fin: true, RSV: 4, Opcode: wsproto.OpBinary}, bomb)
@@ -152,7 +152,7 @@ func TestThreatB4_IdleConnectionCostsTheSameWithCompression(t *testing.T) {
 	}
 	idle := func(fields string) int64 {
 		served := make(chan *log, connections)
-		h := liveServer(t, &transport.AcceptOptions{Compression: true}, func(c *transport.Conn) { served <- serve(c, echoes) })
+		h := liveServer(t, &transport.AcceptOptions{Compression: transport.Compressed(true)}, func(c *transport.Conn) { served <- serve(c, echoes) })
 		message := []byte(strings.Repeat("compresses well ", 100))
 		wires := make([]*wire, connections)
 		before := heap()
@@ -190,7 +190,7 @@ func TestThreatB4_IdleConnectionCostsTheSameWithCompression(t *testing.T) {
 
 func TestThreatB5_DamagedMessagesEndTheirConnectionOnly(t *testing.T) {
 	v := newVictims(t, wsproto.RoleServer, byDefault, transport.Limits{})
-	h := liveServer(t, &transport.AcceptOptions{Compression: true}, func(c *transport.Conn) {
+	h := liveServer(t, &transport.AcceptOptions{Compression: transport.Compressed(true)}, func(c *transport.Conn) {
 		t.Cleanup(func() { _ = c.CloseNow() })
 		serve(c, echoes)
 	})

@@ -56,7 +56,7 @@ func newVictims(t *testing.T, role wsproto.Role, how waits, l transport.Limits) 
 		victim.Go(func() { <-serve(c, echoes).ended })
 	}
 	if role == wsproto.RoleServer {
-		h := liveServer(t, &transport.AcceptOptions{Limits: l, Compression: true}, serve)
+		h := liveServer(t, &transport.AcceptOptions{Limits: l, Compression: transport.Compressed(true)}, serve)
 		v.open = func(t *testing.T) *wire { return upgraded(t, h, "") }
 	} else {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

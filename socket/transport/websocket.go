@@ -51,7 +51,9 @@ func NewWebSocketTransport(url string, opts ...WebSocketOption) *WebSocketTransp
 func (t *WebSocketTransport) EnableCompression() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.opts.compression = true
+	if t.opts.compression == nil {
+		t.opts.compression = new(Compression)
+	}
 }
 
 // Connect opens a connection, in place of an earlier one, which is closed. A

@@ -31,12 +31,8 @@ func (c *Conn) Queue(typ MessageType, p []byte) error {
 		return err
 	}
 	h := wsproto.Header{Fin: true, Opcode: op}
-	if c.deflater != nil && len(p) >= c.cfg.compressFrom {
-		buf := getBuffer(len(p))
-		defer putBuffer(buf)
-		if z, ok := c.deflater.Deflate(buf.b[:0], p); ok {
-			p, h.RSV = z, rsv1
-		}
+	if c.codec.compresses(len(p)) {
+		return c.queueCompressed(h, p)
 	}
 	return c.queueData(h, p)
 }
@@ -44,9 +40,9 @@ func (c *Conn) Queue(typ MessageType, p []byte) error {
 // QueuePrepared is [Conn.Queue] for a message that many connections get. The
 // queue holds a reference to the message's one frame, not a copy.
 func (c *Conn) QueuePrepared(m *PreparedMessage) error {
-	h, frame, payload := m.frame(c)
+	c.prepare(m)
 	c.out.mu.Lock()
-	if err := c.stage(h, frame, payload); err != nil {
+	if err := c.stage(m); err != nil {
 		c.out.mu.Unlock()
 		return err
 	}
@@ -59,34 +55,51 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 // those who queue several messages for many connections before they write to any. It
 // returns how many it has queued; with fewer than all, the error says why.
 func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
-	if c.deflater != nil {
-		for _, m := range messages {
-			m.frame(c) // compresses it, if nobody has yet, before others wait for the lock
-		}
+	for _, m := range messages {
+		c.prepare(m)
 	}
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	for i, m := range messages {
-		if err := c.stage(m.frame(c)); err != nil {
+		if err := c.stage(m); err != nil {
 			return i, err
 		}
 	}
 	return len(messages), nil
 }
 
-// stage queues what [PreparedMessage.frame] returns: the shared frame, or else one of
-// the connection's own. It is called with the queue's mu held.
-func (c *Conn) stage(h wsproto.Header, frame, payload []byte) error {
+// prepare compresses m as the connection will want it, if nobody has yet and it is
+// known, before others wait for the lock.
+func (c *Conn) prepare(m *PreparedMessage) {
+	if z := c.codec; z != nil && m.common == nil && c.cfg.role == wsproto.RoleServer {
+		z.frame(m)
+	}
+}
+
+// stage queues the frame of m that c can share with others: a compressed one, or the
+// plain one. A client's frames are masked each with a key of its own, so it shares
+// none. It is called with the queue's mu held.
+func (c *Conn) stage(m *PreparedMessage) error {
 	o := &c.out
-	if frame == nil {
-		if err := c.admit(wsproto.MaxHeaderSize + len(payload)); err != nil {
+	if c.cfg.role == wsproto.RoleClient {
+		if err := c.admit(wsproto.MaxHeaderSize + len(m.payload)); err != nil {
 			return err
 		}
-		c.appendFrame(o.list(), h, payload)
+		c.appendFrame(o.list(), wsproto.Header{Fin: true, Opcode: m.op}, m.payload)
 		return nil
+	}
+	frame := m.plain
+	var v *variant
+	if c.codec != nil {
+		if v = c.codec.frame(m); v != nil {
+			frame = v.frame
+		}
 	}
 	if err := c.admit(len(frame)); err != nil {
 		return err
+	}
+	if v != nil {
+		c.codec.noteShared(m, v, c.cfg.budget)
 	}
 	o.list().share(frame)
 	o.added(len(frame))
@@ -115,19 +128,33 @@ func (c *Conn) WritePrepared(ctx context.Context, m *PreparedMessage) error {
 
 // queueData queues a data frame and writes it unless a write is in progress.
 func (c *Conn) queueData(h wsproto.Header, payload []byte) error {
-	o := &c.out
-	o.mu.Lock()
+	return c.queueFrame(h, payload, nil)
+}
+
+// queueFrame is queueData for a payload that plain was compressed to, unless that is
+// nil.
+func (c *Conn) queueFrame(h wsproto.Header, payload, plain []byte) error {
+	c.out.mu.Lock()
 	if err := c.admit(wsproto.MaxHeaderSize + len(payload)); err != nil {
-		o.mu.Unlock()
+		c.out.mu.Unlock()
 		return err
 	}
+	if plain != nil {
+		c.codec.noteSent(payload, plain, c.cfg.budget)
+	}
+	c.queueAdmitted(h, payload)
+	return nil
+}
+
+// queueAdmitted queues a data frame for which there is room, and writes it unless a
+// write is in progress. It is called with the queue's mu held and gives it up.
+func (c *Conn) queueAdmitted(h wsproto.Header, payload []byte) {
 	if len(payload) >= directSize && c.direct() {
 		c.writeDirect(h, payload)
-		return nil
+		return
 	}
-	c.appendFrame(o.list(), h, payload)
+	c.appendFrame(c.out.list(), h, payload)
 	c.flush()
-	return nil
 }
 
 // directSize is the size from which a payload is written from where it lies, when

@@ -94,9 +94,9 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second []byte, bits uint8) {
 		size := 8 + int(bits)%8
 		d := wsproto.NewDeflater(wsproto.DeflaterConfig{
-			WindowBits: size,
-			Borrow:     func() *deflate.Encoder { return encoder },
-			GiveBack:   func(*deflate.Encoder) {},
+			Window:   wsproto.Window{Bits: size},
+			Borrow:   func() *deflate.Encoder { return encoder },
+			GiveBack: func(*deflate.Encoder) {},
 		})
 		inflater := func() *wsproto.PooledInflater {
 			return wsproto.NewInflater(wsproto.InflaterConfig{

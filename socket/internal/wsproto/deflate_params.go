@@ -62,9 +62,10 @@ type DeflatePolicy struct {
 	// 0 means 15. A smaller one than 15 is announced even to a client that did
 	// not offer server_max_window_bits, which RFC 7692 section 7.1.2.1 allows.
 	ServerBits int
-	// ClientBits is the largest window that the client should compress with, 8
-	// to 15; 0 means 15. It binds only clients that offer
-	// client_max_window_bits: no other may be told.
+	// ClientBits is the largest window that the client may compress with, 8 to
+	// 15; 0 means 15. Only a client that offers client_max_window_bits may be
+	// told: of any other it is demanded that it compress each message on its own,
+	// so that the server never keeps a larger window.
 	ClientBits int
 }
 
@@ -99,6 +100,9 @@ func AcceptDeflate(offers []Extension, want DeflatePolicy) (p DeflateParams, ans
 		// unless the offer has it.
 		if offer.hasClientBits {
 			p.ClientBits = min(bitsOr15(offer.clientBits), bitsOr15(want.ClientBits))
+		}
+		if p.ClientBits > bitsOr15(want.ClientBits) {
+			p.ClientNoTakeover = true
 		}
 		// An offered server_max_window_bits is repeated even when it is 15.
 		return p, appendDeflate(p, offer.serverBits != 0), true

@@ -124,6 +124,9 @@ func TestRFC7692_7_1_ServerAnswersEachOffer(t *testing.T) {
 			if cb.text != "" {
 				want.ClientBits = min(or15(policy.ClientBits), or15(cb.bits))
 			}
+			if want.ClientBits > or15(policy.ClientBits) {
+				want.ClientNoTakeover = true // it cannot be told, and shall not keep more
+			}
 			if p != want {
 				t.Fatalf("AcceptDeflate(%s, %+v) = %+v, want %+v", value, policy, p, want)
 			}

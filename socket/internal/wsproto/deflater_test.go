@@ -26,9 +26,9 @@ func newInflater(w wsproto.Window) *wsproto.PooledInflater {
 func newDeflater(bits int) *wsproto.PooledDeflater {
 	e := new(deflate.Encoder)
 	return wsproto.NewDeflater(wsproto.DeflaterConfig{
-		WindowBits: bits,
-		Borrow:     func() *deflate.Encoder { return e },
-		GiveBack:   func(*deflate.Encoder) {},
+		Window:   wsproto.Window{Bits: bits},
+		Borrow:   func() *deflate.Encoder { return e },
+		GiveBack: func(*deflate.Encoder) {},
 	})
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // PooledInflater inflates the messages of one direction of a connection with package
-// deflate. It implements [Inflater].
+// deflate. It implements [Inflater]. Without context takeover it holds nothing between
+// two messages, and may be used by any goroutines at once.
 type PooledInflater struct {
 	c       InflaterConfig
 	history deflate.Window // is used with context takeover only
@@ -53,6 +54,9 @@ func (f *PooledInflater) Inflate(dst, src []byte, limit int) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// Held is how many bytes of memory the history takes.
+func (f *PooledInflater) Held() int { return f.history.Held() }
 
 // inflateFailure is an error of package deflate as one that a connection fails with.
 func inflateFailure(err error, limit int) error {

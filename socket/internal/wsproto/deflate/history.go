@@ -25,6 +25,9 @@ func NewWindow(bits int) Window {
 // Size is the most bytes that the window keeps.
 func (w *Window) Size() int { return 1 << (maxWindowBits - w.less) }
 
+// Held is how many bytes of memory the window takes, spare room included.
+func (w *Window) Held() int { return cap(w.b) }
+
 // Tail is the plaintext that the window holds, the newest byte last. It is valid until
 // the next call of Append or Reset, and must not be changed.
 func (w *Window) Tail() []byte { return w.b }
