@@ -49,21 +49,14 @@ func BenchmarkHeartbeat(b *testing.B) {
 	}
 }
 
-func BenchmarkQueue(b *testing.B) {
-	for _, n := range []int{1, 16} {
-		b.Run(fmt.Sprintf("batch=%d", n), func(b *testing.B) {
-			var q session.Queue[[]byte]
-			msg := make([]byte, 100)
-			b.ReportAllocs()
-			for b.Loop() {
-				for range n {
-					q.Push(msg, len(msg))
-				}
-				batch := q.PopAll(nil)
-				q.Done()
-				q.PopAll(batch)
-			}
-		})
+func BenchmarkOutbox(b *testing.B) {
+	var o session.Outbox[[]byte]
+	msg := make([]byte, 100)
+	o.Add(msg, len(msg))
+	b.ReportAllocs()
+	for b.Loop() {
+		n := o.Add(msg, len(msg))
+		o.Ack(n-1, func([]byte) {})
 	}
 }
 

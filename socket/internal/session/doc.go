@@ -1,7 +1,9 @@
 // Package session holds what outlives a connection, as values: when to try
 // again ([Backoff]), when to ask whether the peer still lives ([Heartbeat]),
-// what waits for which moment ([Wheel]), what waits to be sent ([Queue],
-// [Batch]), and how a session is called ([NewID], [NewToken]).
+// what waits for which moment ([Wheel]), what waits to be sent ([Batch]), how a
+// session is called ([NewID], [NewToken]), and all that one needs to go on over
+// another connection: numbers and what is kept for them ([Outbox], [Inbox]), who may
+// go on ([Claim]), and how it is said ([Offer], [Answer]).
 //
 // # Time
 //

@@ -1,0 +1,153 @@
+package session
+
+import (
+	"errors"
+	"iter"
+)
+
+// Errors of what one end tells the other about its numbers. Either means that the two
+// do not talk about the same session.
+var (
+	// ErrAck: the other end has acknowledged a message that was never sent.
+	ErrAck = errors.New("a message was acknowledged that was never sent")
+	// ErrGap: a message that the other end needs next is not there.
+	ErrGap = errors.New("messages are missing")
+)
+
+// Defaults of [OutboxLimits].
+const (
+	DefaultOutboxBytes    = 256 << 10
+	DefaultOutboxMessages = 1024
+)
+
+// OutboxLimits bounds an [Outbox]. Zero means the default, a negative value no bound.
+type OutboxLimits struct {
+	Bytes    int // zero: [DefaultOutboxBytes]
+	Messages int // zero: [DefaultOutboxMessages]
+}
+
+// Outbox numbers the messages of one direction of a session, and keeps them until the
+// other end has acknowledged them, so that they can be sent again over another
+// connection. The first message has number 1.
+//
+// It never refuses a message: whether there is room for it is [Outbox.Full], and what to
+// do then is for the caller to decide, who can drop the oldest. The zero value is empty
+// and takes no memory beyond its own; so does one whose messages are all acknowledged.
+type Outbox[M any] struct {
+	ring  []kept[M] // a power of two of places; message n is in place n mod len
+	first uint64    // number of the oldest that is kept; last+1 if none is
+	last  uint64    // number of the newest
+	acked uint64
+	bytes int // of what is kept
+}
+
+// kept is a message of a number of bytes.
+type kept[M any] struct {
+	m    M
+	size int
+}
+
+// Add keeps a message of size bytes and returns its number.
+func (o *Outbox[M]) Add(m M, size int) uint64 {
+	if o.first == 0 {
+		o.first = 1
+	}
+	n := o.Len()
+	if n == len(o.ring) {
+		o.grow(max(2*n, 4))
+	}
+	o.last++
+	*o.place(o.last) = kept[M]{m, size}
+	o.bytes += size
+	return o.last
+}
+
+func (o *Outbox[M]) place(n uint64) *kept[M] { return &o.ring[n&uint64(len(o.ring)-1)] }
+
+func (o *Outbox[M]) grow(places int) {
+	old := *o
+	o.ring = make([]kept[M], places)
+	for n := old.first; n <= old.last && len(old.ring) > 0; n++ {
+		*o.place(n) = *old.place(n)
+	}
+}
+
+// Last returns the number of the newest message, 0 before the first.
+func (o *Outbox[M]) Last() uint64 { return o.last }
+
+// Acked returns the number of the last message that was acknowledged.
+func (o *Outbox[M]) Acked() uint64 { return o.acked }
+
+// Len returns how many messages are kept, and Bytes their bytes.
+func (o *Outbox[M]) Len() int {
+	if o.first == 0 {
+		return 0
+	}
+	return int(o.last + 1 - o.first)
+}
+
+// Bytes returns the bytes of what is kept.
+func (o *Outbox[M]) Bytes() int { return o.bytes }
+
+// Full reports whether more is kept than l allows. A single message is never too much.
+func (o *Outbox[M]) Full(l OutboxLimits) bool {
+	n := o.Len()
+	return n > 1 && (n > bound(l.Messages, DefaultOutboxMessages) || o.bytes > bound(l.Bytes, DefaultOutboxBytes))
+}
+
+// Drop takes the oldest message out, acknowledged or not; it is not ok when there is
+// none. If the other end should need it, [Outbox.Resume] will say so.
+func (o *Outbox[M]) Drop() (m M, ok bool) {
+	if o.Len() == 0 {
+		return m, false
+	}
+	k := o.place(o.first)
+	m = k.m
+	o.bytes -= k.size
+	*k = kept[M]{}
+	o.first++
+	if o.Len() == 0 {
+		o.ring = nil
+	}
+	return m, true
+}
+
+// Ack takes out all messages up to number n, which the other end has, and calls free for
+// each. An n that was acknowledged before does nothing.
+func (o *Outbox[M]) Ack(n uint64, free func(M)) error {
+	if n > o.last {
+		return ErrAck
+	}
+	o.acked = max(o.acked, n)
+	for o.Len() > 0 && o.first <= n {
+		m, _ := o.Drop()
+		free(m)
+	}
+	return nil
+}
+
+// Resume is Ack at the begin of another connection: the messages after n are to be sent
+// again, and are there, unless the error is [ErrGap].
+func (o *Outbox[M]) Resume(n uint64, free func(M)) error {
+	if err := o.Ack(n, free); err != nil {
+		return err
+	}
+	if n < o.acked || o.last > n && (o.Len() == 0 || o.first > n+1) {
+		return ErrGap
+	}
+	return nil
+}
+
+// All returns what is kept with its numbers, the oldest first.
+func (o *Outbox[M]) All() iter.Seq2[uint64, M] {
+	return func(yield func(uint64, M) bool) {
+		if o.Len() == 0 {
+			return
+		}
+		for n := o.first; n <= o.last; n++ {
+			if !yield(n, o.place(n).m) {
+				return
+			}
+		}
+	}
+}

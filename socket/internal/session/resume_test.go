@@ -1,0 +1,282 @@
+package session_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+)
+
+// TestOutboxKeepsExactlyWhatIsNotAcknowledged compares an Outbox with a slice, over
+// random sequences of what can be done to it.
+func TestOutboxKeepsExactlyWhatIsNotAcknowledged(t *testing.T) {
+	type message struct {
+		n    uint64
+		size int
+	}
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var o session.Outbox[uint64]
+		var model []message
+		var last, acked uint64
+		drop := func() {
+			if len(model) > 0 {
+				model = model[1:]
+			}
+		}
+		for range 500 {
+			switch rng.IntN(4) {
+			case 0, 1:
+				size := rng.IntN(100)
+				last++
+				model = append(model, message{last, size})
+				if n := o.Add(last, size); n != last {
+					t.Fatalf("seed %d: Add = %d, want %d", seed, n, last)
+				}
+			case 2:
+				n := uint64(rng.IntN(int(last) + 2))
+				var freed []uint64
+				err := o.Ack(n, func(m uint64) { freed = append(freed, m) })
+				if n > last {
+					if err != session.ErrAck {
+						t.Fatalf("seed %d: Ack(%d) of %d = %v, want ErrAck", seed, n, last, err)
+					}
+					break
+				}
+				acked = max(acked, n)
+				var want []uint64
+				for len(model) > 0 && model[0].n <= n {
+					want = append(want, model[0].n)
+					drop()
+				}
+				if err != nil || !slices.Equal(freed, want) {
+					t.Fatalf("seed %d: Ack(%d) frees %v, %v, want %v", seed, n, freed, err, want)
+				}
+			case 3:
+				m, ok := o.Drop()
+				if ok != (len(model) > 0) || ok && m != model[0].n {
+					t.Fatalf("seed %d: Drop = %d, %v", seed, m, ok)
+				}
+				drop()
+			}
+			bytes := 0
+			for _, m := range model {
+				bytes += m.size
+			}
+			var kept []uint64
+			for n, m := range o.All() {
+				if n != m {
+					t.Fatalf("seed %d: message %d has number %d", seed, m, n)
+				}
+				kept = append(kept, m)
+			}
+			want := make([]uint64, 0, len(model))
+			for _, m := range model {
+				want = append(want, m.n)
+			}
+			if !slices.Equal(kept, want) || o.Len() != len(want) || o.Bytes() != bytes || o.Last() != last || o.Acked() != acked {
+				t.Fatalf("seed %d: keeps %v (%d, %d bytes), want %v (%d bytes)", seed, kept, o.Len(), o.Bytes(), want, bytes)
+			}
+		}
+	}
+}
+
+// TestOutboxResumesWithoutAGapOrSaysSo tries every number that the other end can name.
+func TestOutboxResumesWithoutAGapOrSaysSo(t *testing.T) {
+	for dropped := range 6 {
+		for acked := range uint64(6) {
+			for n := range uint64(8) {
+				var o session.Outbox[int]
+				for i := range 5 {
+					o.Add(i+1, 1)
+				}
+				if err := o.Ack(acked, func(int) {}); err != nil {
+					t.Fatal(err)
+				}
+				for range max(dropped-int(acked), 0) {
+					o.Drop()
+				}
+				gone := max(uint64(dropped), acked) // the newest that is not there
+				var want error
+				switch {
+				case n > 5:
+					want = session.ErrAck
+				case n < acked, n < gone:
+					want = session.ErrGap
+				}
+				if err := o.Resume(n, func(int) {}); err != want {
+					t.Errorf("%d dropped, %d acked: Resume(%d) = %v, want %v", dropped, acked, n, err, want)
+				}
+				if want != nil {
+					continue
+				}
+				next := n
+				for m := range o.All() {
+					if next++; m != next {
+						t.Errorf("%d dropped, %d acked: after Resume(%d) comes %d, want %d", dropped, acked, n, m, next)
+					}
+				}
+				if next != 5 {
+					t.Errorf("%d dropped, %d acked: Resume(%d) ends with %d", dropped, acked, n, next)
+				}
+			}
+		}
+	}
+}
+
+// TestOutboxIsFullBeyondItsLimits counts both limits, and lets one large message be.
+func TestOutboxIsFullBeyondItsLimits(t *testing.T) {
+	l := session.OutboxLimits{Bytes: 100, Messages: 3}
+	var o session.Outbox[int]
+	for i, tt := range []struct {
+		size int
+		full bool
+	}{{1000, false}, {1, true}} {
+		o.Add(i, tt.size)
+		if o.Full(l) != tt.full {
+			t.Errorf("after %d messages: Full = %v", i+1, !tt.full)
+		}
+	}
+	o.Drop()
+	for range 2 {
+		if o.Add(0, 33); o.Full(l) {
+			t.Error("three messages of less than 100 bytes are too many")
+		}
+	}
+	if o.Add(0, 33); !o.Full(l) {
+		t.Error("four messages are not too many")
+	}
+	if o.Full(session.OutboxLimits{Bytes: -1, Messages: -1}) {
+		t.Error("there is no limit, and it is full")
+	}
+}
+
+// TestOutboxHoldsNothingWhenAllIsAcknowledged looks at the memory of a connection that
+// has become idle, by what a further message costs.
+func TestOutboxHoldsNothingWhenAllIsAcknowledged(t *testing.T) {
+	var o session.Outbox[int]
+	allocs := testing.AllocsPerRun(10, func() {
+		for i := range 1000 {
+			o.Add(i, 1)
+		}
+		o.Ack(o.Last(), func(int) {})
+	})
+	if allocs == 0 {
+		t.Error("the ring of a thousand messages is kept")
+	}
+}
+
+// TestInboxTakesEachNumberOnceAndInOrder sends random numbers around the next one.
+func TestInboxTakesEachNumberOnceAndInOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	var in session.Inbox
+	next := uint64(1)
+	for range 10_000 {
+		n := next + uint64(rng.IntN(5)) - min(next, uint64(rng.IntN(4)))
+		fresh, err := in.Take(n, 1)
+		switch {
+		case n > next && err != session.ErrGap, n <= next && err != nil, fresh != (n == next):
+			t.Fatalf("expects %d: Take(%d) = %v, %v", next, n, fresh, err)
+		case fresh:
+			next++
+		}
+		if in.Last() != next-1 {
+			t.Fatalf("Last = %d, want %d", in.Last(), next-1)
+		}
+	}
+}
+
+// TestInboxOwesAcknowledgements counts messages and bytes.
+func TestInboxOwesAcknowledgements(t *testing.T) {
+	var in session.Inbox
+	if in.Owes() || in.Due() {
+		t.Error("owes before anything has come")
+	}
+	for n := uint64(1); n < 32; n++ {
+		in.Take(n, 1000)
+		if !in.Owes() || in.Due() {
+			t.Fatalf("after %d messages: Owes %v, Due %v", n, in.Owes(), in.Due())
+		}
+	}
+	if in.Take(32, 0); !in.Due() {
+		t.Error("32 messages are not due")
+	}
+	if n := in.Ack(); n != 32 || in.Owes() || in.Due() {
+		t.Errorf("Ack = %d, and owes %v, due %v", n, in.Owes(), in.Due())
+	}
+	if in.Take(33, 40_000); !in.Due() {
+		t.Error("40,000 bytes are not due")
+	}
+}
+
+// TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection follows one client whose
+// answers get lost, and somebody who has learned a token of the past.
+func TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection(t *testing.T) {
+	c := session.NewClaim("t1")
+	check := func(want map[string]bool) {
+		t.Helper()
+		for token, ok := range want {
+			if c.Check(token) != ok {
+				t.Errorf("Check(%q) = %v", token, !ok)
+			}
+		}
+	}
+	check(map[string]bool{"t1": true, "": false, "t2": false})
+	gen := c.Attach("t1", "t2")
+	check(map[string]bool{"t1": true, "t2": true, "": false})
+	lost := c.Attach("t1", "t3") // t2 never arrived
+	check(map[string]bool{"t1": true, "t2": false, "t3": true})
+	if c.Heard(gen) {
+		t.Error("an earlier connection has the session")
+	}
+	check(map[string]bool{"t1": true})
+	if !c.Heard(lost) {
+		t.Error("the latest connection does not have the session")
+	}
+	check(map[string]bool{"t1": false, "t2": false, "t3": true, "": false})
+}
+
+// FuzzSessionLines reads any line without a panic, and writes what it has read back as
+// it was.
+func FuzzSessionLines(f *testing.F) {
+	s := session.Session{ID: session.NewID([16]byte{1}), Token: session.NewToken([24]byte{2})}
+	for _, line := range []string{
+		session.Offer{}.String(), session.Offer{Session: s, Last: 7}.String(),
+		session.Answer{Session: s, Window: 120}.String(), session.Answer{Session: s, Window: 120, Resumed: true, Last: 9}.String(),
+		"", "id=; token=; last=0",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		if o, err := session.ParseOffer(line); err == nil && o.String() != line {
+			t.Errorf("offer %q comes back as %q", line, o)
+		}
+		if a, err := session.ParseAnswer(line); err == nil && a.String() != line {
+			t.Errorf("answer %q comes back as %q", line, a)
+		}
+	})
+}
+
+// TestSessionLinesOfTheOtherKindAreRefused keeps offers and answers apart.
+func TestSessionLinesOfTheOtherKindAreRefused(t *testing.T) {
+	s := session.Session{ID: session.NewID([16]byte{1}), Token: session.NewToken([24]byte{2})}
+	offer := session.Offer{Session: s, Last: 1}.String()
+	for _, a := range []session.Answer{{Session: s, Window: 1}, {Session: s, Window: 1, Resumed: true}} {
+		if _, err := session.ParseOffer(a.String()); err == nil {
+			t.Errorf("%q is taken for an offer", a)
+		}
+		if got, err := session.ParseAnswer(a.String()); err != nil || got != a {
+			t.Errorf("ParseAnswer(%q) = %+v, %v", a, got, err)
+		}
+	}
+	if _, err := session.ParseAnswer(offer); err == nil {
+		t.Errorf("%q is taken for an answer", offer)
+	}
+	for _, line := range []string{"New", "new ", offer + "; ", offer + "0 ", fmt.Sprint(offer, "; last=1"), "last=1"} {
+		if _, err := session.ParseOffer(line); err == nil {
+			t.Errorf("%q is taken for an offer", line)
+		}
+	}
+}
