@@ -24,6 +24,7 @@ type Client struct {
 	log       *slog.Logger
 	handlers  handlers
 	turn      serial
+	session   clientSession
 
 	sending chan struct{} // holds a token; whoever has it may use transport.Send
 
@@ -58,6 +59,7 @@ func NewClient(t Transport, opts ...ClientOption) *Client {
 		opt(&c.opts)
 	}
 	c.log = c.opts.logger
+	c.session.init(c)
 	c.sending <- struct{}{}
 	c.batch = session.NewBatch[[]byte](session.BatchOptions{Messages: c.opts.batchSize, Delay: c.opts.batchDelay})
 	if z, ok := t.(CompressionTransport); ok && c.opts.compression {
@@ -120,10 +122,14 @@ func (c *Client) Once(event Event, f func(data interface{})) {
 func (c *Client) Off(event Event) { c.handlers.clear(event) }
 
 // ID returns the id under which the server knows the connection: that of its
-// [Socket]. Each connection has another; without one it is that of the last. It is
+// [Socket]. Each session has another, and so has each connection where there is no
+// session; without one it is that of the last. It is
 // "" before the first connection, and when the transport is no
 // [IdentifiedTransport].
 func (c *Client) ID() string {
+	if id := c.session.socketID(); id != "" {
+		return id
+	}
 	if t, ok := c.transport.(IdentifiedTransport); ok {
 		return t.SocketID()
 	}
@@ -203,7 +209,9 @@ var (
 	_ BinaryTransport      = (*transport.WebSocketTransport)(nil)
 	_ CompressionTransport = (*transport.WebSocketTransport)(nil)
 	_ IdentifiedTransport  = (*transport.WebSocketTransport)(nil)
+	_ SessionTransport     = (*transport.WebSocketTransport)(nil)
 	_ BatchTransport       = (*transport.LongPollingTransport)(nil)
 	_ BinaryTransport      = (*transport.LongPollingTransport)(nil)
 	_ IdentifiedTransport  = (*transport.LongPollingTransport)(nil)
+	_ SessionTransport     = (*transport.LongPollingTransport)(nil)
 )

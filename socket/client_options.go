@@ -3,6 +3,8 @@ package socket
 import (
 	"log/slog"
 	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 )
 
 // ClientOption configures [NewClient].
@@ -16,6 +18,8 @@ type clientOptions struct {
 	batchSize         int // 0: no batches
 	batchDelay        time.Duration
 	compression       bool
+	session           bool
+	kept              session.OutboxLimits
 	connectTimeout    time.Duration
 	logger            *slog.Logger
 }
@@ -26,6 +30,7 @@ func defaultClientOptions() clientOptions {
 		maxReconnectDelay: 30 * time.Second,
 		reconnectAttempts: 5,
 		connectTimeout:    30 * time.Second,
+		session:           true,
 		logger:            slog.New(slog.DiscardHandler),
 	}
 }
@@ -95,4 +100,23 @@ func WithClientLogger(l *slog.Logger) ClientOption {
 			o.logger = l
 		}
 	}
+}
+
+// WithSession makes the client ask for a session, which outlives its connections: within
+// it each message, in both directions, is handed to the handlers exactly once and in the
+// order of sending, however often the connection is lost and made again, as long as it is
+// made again in time (see [WithSessionWindow]) and what is kept meanwhile does not pass
+// [WithClientSessionBuffer]. If that fails, both sides are told, see [SessionError]. It
+// needs a [SessionTransport], which those of this module are, and a server of this
+// module; with others there is no session. Default: true.
+func WithSession(enabled bool) ClientOption {
+	return func(o *clientOptions) { o.session = enabled }
+}
+
+// WithClientSessionBuffer sets how much the client keeps until the server has
+// acknowledged it, in bytes and in messages. Without a connection, Send fails with
+// [ErrBufferFull] when it is passed. Default: 256 KiB and 1,024; zero means the default,
+// a negative value no limit.
+func WithClientSessionBuffer(bytes, messages int) ClientOption {
+	return func(o *clientOptions) { o.kept = session.OutboxLimits{Bytes: bytes, Messages: messages} }
 }

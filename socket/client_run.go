@@ -56,7 +56,7 @@ func (c *Client) start(ctx context.Context, run *clientRun) error {
 func (c *Client) dial(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.connectTimeout)
 	defer cancel()
-	return c.transport.Connect(ctx)
+	return c.session.connect(ctx)
 }
 
 // begin opens a new connection for use: the recorded rooms are joined again
@@ -78,20 +78,28 @@ func (c *Client) begin(run *clientRun) bool {
 	run.up = true
 	rooms := slices.Clone(c.rooms)
 	c.mu.Unlock()
+	again, lost := c.session.begin()
+	if again != nil {
+		rooms = nil // the server has them
+	}
 	joined := make(chan struct{})
 	c.turn.spawn(func() {
 		<-joined
 		c.call(&incoming{event: EventConnect, kind: builtIn})
 	})
 	join := func() {
-		err := c.joinAgain(rooms)
+		c.session.confirm()
+		err := errors.Join(c.session.sendAgain(again), c.joinAgain(rooms))
 		c.sending <- struct{}{}
 		if err != nil {
 			c.reportLater(err)
 		}
 		close(joined)
 	}
-	if len(rooms) == 0 {
+	if lost != nil {
+		c.reportLater(lost)
+	}
+	if len(rooms) == 0 && !c.session.active() {
 		join()
 		return true
 	}
@@ -127,6 +135,14 @@ func (c *Client) read(run *clientRun) error {
 		data, binary, err := receive()
 		if err != nil {
 			return err
+		}
+		var fresh bool
+		if data, fresh, err = c.session.received(data, binary); err != nil {
+			c.session.abort()
+			return err
+		}
+		if !fresh {
+			continue
 		}
 		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, data, binary) }) {
 			return ErrConnectionClosed
@@ -180,7 +196,7 @@ func (c *Client) panicked(event Event, err *PanicError) {
 	c.mu.Lock()
 	if run := c.run; c.phase == connected && !run.closing {
 		run.reason = merr
-		run.closes.Go(func() { _ = c.transport.Close() }) // read learns of it
+		run.closes.Go(c.session.giveUp) // read learns of it
 	}
 	c.mu.Unlock()
 	if event != EventError {
@@ -201,11 +217,16 @@ func (c *Client) lost(run *clientRun, err error) bool {
 	if run.reason != nil {
 		err, run.reason = run.reason, nil
 	}
-	unsent := c.dropBatch()
+	c.session.lost(err)
+	var unsent error
+	if !c.session.active() {
+		unsent = c.dropBatch()
+	}
 	c.mu.Unlock()
 	again := c.opts.reconnectAttempts >= 0
 	if !again {
 		_ = c.transport.Close() // it is lost already
+		unsent = errors.Join(unsent, c.session.end("the client does not connect again"))
 		c.settle(run)
 	}
 	if unsent != nil {
@@ -255,6 +276,9 @@ func (c *Client) reconnect(run *clientRun) bool {
 		c.reportLater(&ConnectionError{Op: "reconnect", Err: last})
 	}
 	_ = c.transport.Close() // it is lost already
+	if err := c.session.end("the client has given up"); err != nil {
+		c.reportLater(err)
+	}
 	c.settle(run)
 	c.reportLater(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrGaveUp, last)})
 	return false
@@ -285,10 +309,15 @@ func (c *Client) Close() error {
 	var err error
 	if was == connected {
 		err = c.flushLast()
+		c.session.confirmLast()
 		run.cancel()
 		err = errors.Join(err, c.transport.Close())
 	}
 	<-run.done
+	// What the transport has delivered was handled, acknowledged or not.
+	if unknown := c.session.end("the client was closed"); was != connected || err != nil {
+		err = errors.Join(err, unknown)
+	}
 	c.mu.Lock()
 	err = errors.Join(err, c.dropBatch())
 	tell := run.up

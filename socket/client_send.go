@@ -37,7 +37,7 @@ func (c *Client) Send(event Event, data interface{}) error {
 	if c.opts.batchSize > 0 {
 		return c.enqueue(msg)
 	}
-	return c.withTransport(func(t Transport) error { return t.Send(msg) })
+	return c.withTransport(transport.MessageText, msg, func(t Transport) error { return t.Send(msg) })
 }
 
 func (c *Client) sendBinary(p []byte) error {
@@ -51,14 +51,17 @@ func (c *Client) sendBinary(p []byte) error {
 			return err
 		}
 	}
-	return c.withTransport(func(t Transport) error { return t.(BinaryTransport).SendBinary(msg) })
+	return c.withTransport(transport.MessageBinary, msg, func(t Transport) error { return t.(BinaryTransport).SendBinary(msg) })
 }
 
-// withTransport lets f use the sending side of the transport, alone, if there is
-// a connection.
-func (c *Client) withTransport(f func(Transport) error) error {
+// withTransport sends a message within the session, if there is one, and else lets f use
+// the sending side of the transport, alone, if there is a connection.
+func (c *Client) withTransport(typ transport.MessageType, msg []byte, f func(Transport) error) error {
 	<-c.sending
 	defer func() { c.sending <- struct{}{} }()
+	if ok, err := c.session.send(typ, msg); ok {
+		return err
+	}
 	if !c.IsConnected() {
 		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
@@ -71,7 +74,8 @@ func (c *Client) withTransport(f func(Transport) error) error {
 // enqueue adds a message to the batch, and sends the batch when it is full.
 func (c *Client) enqueue(msg []byte) error {
 	c.mu.Lock()
-	if c.phase != connected || c.run.closing {
+	waits := c.phase == reconnecting && c.session.active()
+	if c.phase != connected && !waits || c.run.closing {
 		c.mu.Unlock()
 		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
@@ -108,6 +112,7 @@ func (c *Client) flush() error {
 	switch {
 	case len(batch) == 0:
 		return nil
+	case c.session.active():
 	case !open:
 		return unsentError(len(batch))
 	}
@@ -138,9 +143,17 @@ func (c *Client) flushLast() error {
 	}
 }
 
-// sendAll sends messages in one write where the transport can do that. The caller
-// holds the token.
+// sendAll sends messages in one write where the transport can do that, or within the
+// session if there is one. The caller holds the token.
 func (c *Client) sendAll(batch [][]byte) error {
+	if ok, err := c.session.send(transport.MessageText, batch...); ok {
+		return err
+	}
+	return c.writeAll(batch)
+}
+
+// writeAll is sendAll for messages as they are.
+func (c *Client) writeAll(batch [][]byte) error {
 	if t, ok := c.transport.(BatchTransport); ok {
 		if err := t.SendBatch(batch); err != nil {
 			return sendError(err)

@@ -126,7 +126,7 @@ func TestSendWithoutAConnectionIsErrConnectionClosed(t *testing.T) {
 	run(t, func(t *testing.T, e *env) {
 		e.serve()
 		for _, opts := range [][]socket.ClientOption{nil, {socket.WithBatchSend(10, time.Second)}} {
-			c := e.client(append(opts, socket.WithReconnectAttempts(0))...)
+			c := e.client(append(opts, socket.WithReconnectAttempts(0), socket.WithSession(false))...)
 			check := func(when string) {
 				t.Helper()
 				err := c.Send("x", nil)

@@ -188,6 +188,15 @@ func (c *conn) tooLarge(size int) {
 	}
 }
 
+// refuseNumbers closes a client that has lost count of its session's messages.
+func (c *conn) refuseNumbers(err error) {
+	if !c.end(&ConnectionError{Op: "read", Err: err}) {
+		return
+	}
+	c.server.log.Warn("socket: wrong numbers in a session", "conn", c.id, "err", err)
+	c.link.refuse(transport.StatusPolicyViolation, "the session's numbers are wrong")
+}
+
 // sendError is the error of a message that the link did not take.
 func sendError(err error) error { return &ConnectionError{Op: "send", Err: err} }
 
@@ -399,4 +408,5 @@ type beat struct {
 	wasBusy bool
 	held    int64         // memory of what waited for a long-polling client at the last visit, bytes
 	pinged  time.Duration // when the last ping left, on the pulse's clock
+	gen     uint32        // of the session's connection at the last visit
 }

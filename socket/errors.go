@@ -19,6 +19,10 @@ var (
 	// that the handler takes. It is the cause inside a [MessageError].
 	ErrInvalidMessage = errors.New("socket: invalid message")
 
+	// ErrBufferFull: there is no connection, and more waits for the next one than is
+	// kept, see [WithClientSessionBuffer].
+	ErrBufferFull = errors.New("socket: too much waits for the next connection (WithClientSessionBuffer)")
+
 	// ErrGaveUp: all attempts to connect again have failed, see
 	// [WithReconnectAttempts]. The client stays disconnected.
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")

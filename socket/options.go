@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -13,6 +14,8 @@ type ServerOption func(*serverOptions)
 // serverOptions are the settings of a server with all defaults in place.
 type serverOptions struct {
 	maxConnections int                    // 0: no limit
+	window         time.Duration          // how long a session is kept without a connection; 0: there are none
+	kept           session.OutboxLimits   // what is kept for its next one
 	compression    *transport.Compression // nil: none, for long polling either
 	bufferSize     int
 	pingInterval   time.Duration
@@ -50,8 +53,37 @@ func defaultServerOptions() serverOptions {
 		closeTimeout:   5 * time.Second,
 		maxRooms:       128,
 		maxRoomName:    255,
+		window:         defaultWindow,
 		logger:         slog.Default(),
 	}
+}
+
+// windowSeconds is the window as the client is told of it.
+func (o *serverOptions) windowSeconds() int { return int(o.window / time.Second) }
+
+// WithSessionWindow sets how long the server keeps the session of a client that has lost
+// its connection: its [Socket] stays connected and in its rooms meanwhile, and what it is
+// sent is kept for the next connection, on which nothing is lost, comes twice, or comes
+// in another order. Clients of this module ask for a session by themselves; all others
+// are served without one, and disconnected when their connection is. Default: 2 minutes;
+// zero means the default, a negative value that there are no sessions.
+//
+// A session without a connection takes a place of [WithMaxConcurrency] until it is needed
+// for somebody else.
+func WithSessionWindow(d time.Duration) ServerOption {
+	return func(o *serverOptions) {
+		if d != 0 {
+			o.window = max(d, 0)
+		}
+	}
+}
+
+// WithSessionBuffer sets how much the server keeps for a client until it has
+// acknowledged it, in bytes and in messages. When more than that waits for a client
+// without a connection, its session ends; the disconnect handler gets a *[SessionError].
+// Default: 256 KiB and 1,024; zero means the default, a negative value no limit.
+func WithSessionBuffer(bytes, messages int) ServerOption {
+	return func(o *serverOptions) { o.kept = session.OutboxLimits{Bytes: bytes, Messages: messages} }
 }
 
 // positive returns v, d for zero, and panics for a negative v.

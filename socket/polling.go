@@ -15,6 +15,15 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 	o := &s.opts
 	c := pollhttp.Config{
 		Open: func(ps *pollhttp.Session, r *http.Request) (pollhttp.Handler, error) {
+			if o, ok := s.offer(r); ok {
+				p, ref := s.place(r, o)
+				if ref != nil {
+					return nil, ref
+				}
+				ps.AnswerHeader().Set(sessionHeader, p.answer.String())
+				p.attach(pollLink{ps, s})
+				return pollSessionHandler{p.link, p.gen}, nil
+			}
 			if ref := s.admit(); ref != nil {
 				return nil, ref
 			}
@@ -128,7 +137,26 @@ func (h pollHandler) Message(m pollhttp.Message) {
 	h.c.received(typ, m.Data)
 }
 
-func (h pollHandler) Closed(cause error) {
+func (h pollHandler) Closed(cause error) { h.c.ended(pollCause(cause)) }
+
+// pollSessionHandler is pollHandler for a session that outlives this one.
+type pollSessionHandler struct {
+	l   *sessionLink
+	gen uint32
+}
+
+func (h pollSessionHandler) Message(m pollhttp.Message) {
+	typ := transport.MessageText
+	if m.Binary {
+		typ = transport.MessageBinary
+	}
+	h.l.received(h.gen, typ, m.Data)
+}
+
+func (h pollSessionHandler) Closed(cause error) { h.l.lost(h.gen, pollCause(cause)) }
+
+// pollCause is the end of a long-polling session in the words of a WebSocket's.
+func pollCause(cause error) error {
 	var ce *pollhttp.CloseError
 	switch {
 	case errors.As(cause, &ce) && ce.Remote:
@@ -136,5 +164,5 @@ func (h pollHandler) Closed(cause error) {
 	case errors.Is(cause, pollhttp.ErrExpired):
 		cause = ErrTimeout
 	}
-	h.c.ended(cause)
+	return cause
 }

@@ -46,15 +46,9 @@ func (p *pulse) now() time.Duration { return time.Since(p.start) }
 
 // add begins to watch over c.
 func (p *pulse) add(c *conn) {
-	o := &p.server.opts
 	now := p.now()
 	c.beat.entry.Owner = c
-	h := session.HeartbeatOptions{Interval: o.pingInterval, Timeout: o.pingTimeout}
-	if !c.link.beats() {
-		h.Interval = -1
-	}
-	c.beat.heart = session.NewHeartbeat(h, now, rand.Float64())
-	c.beat.pinged = now
+	p.begin(c, now)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	at := p.schedule(c, now)
@@ -64,6 +58,17 @@ func (p *pulse) add(c *conn) {
 	} else if at < p.next {
 		p.look()
 	}
+}
+
+// begin starts the heartbeat of a connection.
+func (p *pulse) begin(c *conn, now time.Duration) {
+	o := &p.server.opts
+	h := session.HeartbeatOptions{Interval: o.pingInterval, Timeout: o.pingTimeout}
+	if !c.link.beats() {
+		h.Interval = -1
+	}
+	c.beat.heart = session.NewHeartbeat(h, now, rand.Float64())
+	c.beat.pinged = now
 }
 
 // schedule plans the next visit and returns its time. It is called with mu held.
@@ -166,6 +171,14 @@ func (p *pulse) count(c *conn) {
 // visit looks after one socket.
 func (p *pulse) visit(c *conn, now time.Duration) {
 	b := &c.beat
+	l, _ := c.link.(*sessionLink)
+	if l != nil {
+		l.visit(now)
+		if gen := l.generation(); gen != b.gen {
+			b.gen = gen
+			p.begin(c, now)
+		}
+	}
 	if !c.link.beats() {
 		p.count(c)
 	}
@@ -192,6 +205,11 @@ func (p *pulse) visit(c *conn, now time.Duration) {
 	case session.Ping:
 		ping = true
 	case session.Dead:
+		if l != nil {
+			p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
+			l.cut()
+			break
+		}
 		if c.end(&ConnectionError{Op: "heartbeat", Err: ErrTimeout}) {
 			p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
 			c.link.refuse(transport.StatusPolicyViolation, "ping timeout")

@@ -267,6 +267,32 @@ func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struc
 	return false, nil
 }
 
+// place leaves t like leave, but without waiting: if room is not nil, more is left than
+// there is room for, and the caller, who reads, must wait for it before it reads on. If it
+// is mine nobody is busy: the caller runs the task, and calls end.
+func (s *serial) place(t task) (mine bool, room <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.busy {
+		s.start(true)
+		return true, nil
+	}
+	if s.left == nil {
+		s.left = new(backlog)
+	}
+	l := s.left
+	fits := l.fits(s.budget, t.weight)
+	l.queue = append(l.queue, t)
+	l.weight += t.weight
+	if fits {
+		return false, nil
+	}
+	if l.room == nil {
+		l.room = make(chan struct{})
+	}
+	return false, l.room
+}
+
 // state returns whether a task is running, how many were begun, and whether
 // somebody waits for room.
 func (s *serial) state() (busy bool, runs uint32, full bool) {

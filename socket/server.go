@@ -27,8 +27,10 @@ type Server struct {
 	budget   *transport.Budget // nil: none
 	fanout   fanout
 	patience patience
-	full     limiter // of the log lines about full servers
-	refused  limiter // of the log lines about refused handshakes
+	detached detachedList // sessions without a connection
+
+	full    limiter // of the log lines about full servers
+	refused limiter // of the log lines about refused handshakes
 
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
@@ -143,6 +145,10 @@ const (
 )
 
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if o, ok := s.offer(r); ok {
+		s.serveSession(w, r, o)
+		return
+	}
 	if ref := s.admit(); ref != nil {
 		refuse(w, ref)
 		return
@@ -159,6 +165,77 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ws.Start(webSocketHandler{c})
+}
+
+// serveSession serves the opening handshake of a client that wants a session, or to go
+// on with one.
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.Offer) {
+	p, ref := s.place(r, o)
+	if ref != nil {
+		refuse(w, ref)
+		return
+	}
+	answer := http.Header{idHeader: {p.link.c.id}, sessionHeader: {p.answer.String()}}
+	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { p.attach(webSocketLink{ws}) })
+	if err != nil {
+		p.abandon()
+		s.logHandshake(err)
+		return
+	}
+	ws.Start(sessionHandler{p.link, p.gen})
+}
+
+// placement is a session for which a connection is being made.
+type placement struct {
+	link   *sessionLink
+	answer session.Answer
+	gen    uint32
+}
+
+// place finds the session that a client offers to go on with, or makes a new one.
+func (s *Server) place(r *http.Request, o session.Offer) (placement, *pollhttp.Refusal) {
+	if o.Session != (session.Session{}) && !s.closed() {
+		if c := s.sockets.get(o.Session.ID); c != nil {
+			if l, ok := c.link.(*sessionLink); ok {
+				if a, gen, ok := l.offered(o); ok {
+					return placement{l, a, gen}, nil
+				}
+			}
+		}
+	}
+	if ref := s.admit(); ref != nil {
+		return placement{}, ref
+	}
+	l, token := newSessionLink(s.newConn(newID(), r))
+	return placement{link: l, answer: session.Answer{
+		Session: session.Session{ID: l.c.id, Token: token}, Window: s.opts.windowSeconds(),
+	}}, nil
+}
+
+// attach gives the session its connection.
+func (p *placement) attach(u physical) {
+	p.link.attach(p.gen, u)
+	if !p.answer.Resumed {
+		p.link.c.server.open(p.link.c, p.link)
+	}
+}
+
+// abandon gives up the place of a new session whose connection could not be made.
+func (p *placement) abandon() {
+	if !p.answer.Resumed {
+		p.link.c.server.release()
+	}
+}
+
+// offer returns what a request says about sessions, and whether it does and they are
+// wanted. A line that is malformed says nothing.
+func (s *Server) offer(r *http.Request) (session.Offer, bool) {
+	lines := r.Header[sessionHeader]
+	if s.opts.window <= 0 || len(lines) != 1 {
+		return session.Offer{}, false
+	}
+	o, err := session.ParseOffer(lines[0])
+	return o, err == nil
 }
 
 // newID returns an id that nobody can guess.
@@ -207,9 +284,10 @@ func (s *Server) forget(c *conn) {
 
 // admit takes a place for a connection, or returns how to refuse it.
 func (s *Server) admit() *pollhttp.Refusal {
+	made := s.makeRoom()
 	s.mu.Lock()
 	closing := s.closing
-	full := s.opts.maxConnections > 0 && s.count >= s.opts.maxConnections
+	full := s.isFull() && !made
 	tight := s.budget.Tight()
 	if !closing && !full && !tight {
 		s.count++
@@ -232,6 +310,20 @@ func (s *Server) admit() *pollhttp.Refusal {
 		return nil
 	}
 	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+}
+
+// isFull is called with mu held.
+func (s *Server) isFull() bool {
+	return s.opts.maxConnections > 0 && s.count >= s.opts.maxConnections
+}
+
+// makeRoom ends a session that has no connection if its place or its memory is needed,
+// and reports whether it did: the place is free in a moment.
+func (s *Server) makeRoom() bool {
+	s.mu.Lock()
+	needed := s.isFull() || s.budget.Tight()
+	s.mu.Unlock()
+	return needed && s.detached.evict()
 }
 
 // release gives a place back.

@@ -60,6 +60,21 @@ type CompressionTransport interface {
 	EnableCompression()
 }
 
+// SessionTransport is a [Transport] that can go on with a session over another
+// connection, see [WithSession]. What is offered and answered is a line of text that it
+// carries in its handshake.
+type SessionTransport interface {
+	Transport
+
+	// ConnectSession is called in place of Connect. The answer is "" when the server
+	// has none.
+	ConnectSession(ctx context.Context, offer string) (answer string, err error)
+
+	// Abort ends the connection as if it had been lost: the server is told nothing. It
+	// makes Receive return and may be called by any goroutine.
+	Abort()
+}
+
 // IdentifiedTransport is a [Transport] that learns in Connect under which id the
 // server knows the connection.
 type IdentifiedTransport interface {

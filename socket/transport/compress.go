@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
@@ -177,6 +178,26 @@ func (z *codec) noteShared(m *PreparedMessage, v *variant, b *Budget) {
 		}
 	}
 	z.verify(v.payload(), m.payload)
+}
+
+// noteParts is noteShared for v behind a head of the connection's own.
+func (z *codec) noteParts(head, rest []byte, v *variant, b *Budget) {
+	if z.takeover == NoTakeover && !z.Verify {
+		return
+	}
+	plain := slices.Concat(head, rest)
+	switch z.takeover {
+	case CommonTakeover:
+		z.sent.member.Forget()
+	case WindowTakeover:
+		z.deflater.Sent(plain)
+		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
+			z.forget(b)
+		}
+	}
+	if z.Verify {
+		z.verify(append(appendStored(nil, head), v.payload()...), plain)
+	}
 }
 
 // chargeWindow counts the window of what is received against the budget.

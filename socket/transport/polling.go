@@ -54,6 +54,17 @@ func (t *LongPollingTransport) EnableCompression() {
 // Connect opens a session, in place of an earlier one, which is given up. ctx
 // limits the opening only.
 func (t *LongPollingTransport) Connect(ctx context.Context) error {
+	_, err := t.connect(ctx, "")
+	return err
+}
+
+// ConnectSession is Connect with an offer to go on with an earlier session of package
+// socket, in the way of [WebSocketTransport.ConnectSession].
+func (t *LongPollingTransport) ConnectSession(ctx context.Context, offer string) (answer string, err error) {
+	return t.connect(ctx, offer)
+}
+
+func (t *LongPollingTransport) connect(ctx context.Context, offer string) (answer string, err error) {
 	t.mu.Lock()
 	old, options := t.link, t.options
 	t.mu.Unlock()
@@ -61,9 +72,9 @@ func (t *LongPollingTransport) Connect(ctx context.Context) error {
 		old.end(errReplaced)
 		old.release()
 	}
-	link, err := openPollingLink(ctx, t.url, options)
+	link, answer, err := openPollingLink(ctx, t.url, options, offer)
 	if err != nil {
-		return err
+		return "", err
 	}
 	t.mu.Lock()
 	replaced := t.link != old
@@ -74,10 +85,22 @@ func (t *LongPollingTransport) Connect(ctx context.Context) error {
 	if replaced {
 		link.end(errReplaced)
 		link.release()
-		return errReplaced
+		return "", errReplaced
 	}
-	return nil
+	return answer, nil
 }
+
+// Abort ends the session on this side, without telling the server, as if the network had
+// been lost.
+func (t *LongPollingTransport) Abort() {
+	if link := t.current(); link != nil {
+		link.end(errAborted)
+		link.release()
+	}
+}
+
+// errAborted is the end of a session that Abort has ended.
+var errAborted = fmt.Errorf("transport: long polling: aborted: %w", net.ErrClosed)
 
 // Send queues a text message and returns; the server has it soon after. It waits
 // while the queue is full, 1024 messages or 1 MiB, for as long as [WithTimeout]
@@ -157,7 +180,7 @@ var errReplaced = fmt.Errorf("transport: long polling: another Connect took the 
 
 // reservedPollingHeaders are the fields that requests set themselves.
 var reservedPollingHeaders = []string{
-	http.CanonicalHeaderKey(tokenHeader), "Content-Type", "Content-Length", "Content-Encoding",
+	http.CanonicalHeaderKey(tokenHeader), http.CanonicalHeaderKey(sessionHeader), "Content-Type", "Content-Length", "Content-Encoding",
 	"Transfer-Encoding", "Connection", "Upgrade", "Trailer", "Te", "Expect",
 	"Idempotency-Key",
 }

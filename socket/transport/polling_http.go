@@ -66,8 +66,8 @@ func pollingTLS(config *tls.Config) *tls.Config {
 	return config
 }
 
-// open opens the session and starts its loops.
-func (l *pollingLink) open(ctx context.Context) error {
+// open opens the session and starts its loops. It returns what the server says to offer.
+func (l *pollingLink) open(ctx context.Context, offer string) (string, error) {
 	var answer struct {
 		Version int    `json:"v"`
 		ID      string `json:"id"`
@@ -79,26 +79,28 @@ func (l *pollingLink) open(ctx context.Context) error {
 			Message  int `json:"message"`
 		} `json:"limit"`
 	}
+	l.offer = offer
 	response, cancel, err := l.do(ctx, http.MethodPost, nil, nil)
+	l.offer = ""
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer cancel()
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return failedAnswer(response)
+		return "", failedAnswer(response)
 	}
 	if err := readJSON(response, &answer); err != nil {
-		return err
+		return "", err
 	}
 	if answer.Version != 1 || !isToken(answer.Token) {
-		return errors.New("transport: long polling: the server does not speak version 1 of the protocol")
+		return "", errors.New("transport: long polling: the server does not speak version 1 of the protocol")
 	}
 	l.id, l.token = answer.ID, answer.Token
 	// A poll has to end before the timeout of its request.
 	l.wait = min(l.timeout*5/6, time.Duration(min(max(answer.Wait, 1), 3600_000))*time.Millisecond)
 	l.start(poll.Limits{Messages: answer.Limit.Messages, Body: answer.Limit.Bytes, Message: answer.Limit.Message})
-	return nil
+	return response.Header.Get(sessionHeader), nil
 }
 
 // get makes a poll and returns its messages, none when there was nothing.
@@ -202,6 +204,9 @@ func (l *pollingLink) do(ctx context.Context, method string, query url.Values, b
 		if encoding != "" {
 			request.Header.Set("Content-Encoding", encoding)
 		}
+	}
+	if l.offer != "" {
+		request.Header.Set(sessionHeader, l.offer)
 	}
 	if l.token != "" {
 		request.Header.Set(tokenHeader, l.token)

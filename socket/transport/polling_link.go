@@ -31,6 +31,7 @@ type pollingLink struct {
 	// Set by open:
 	id    string
 	token string
+	offer string        // of the opening request; "" once that is over
 	wait  time.Duration // how long a poll may be held
 
 	ctx    context.Context // ends with the session
@@ -73,22 +74,24 @@ func (s signal) set() {
 	}
 }
 
-// openPollingLink opens a session with the server at an URL.
-func openPollingLink(ctx context.Context, rawURL string, o longPollingOptions) (*pollingLink, error) {
+// openPollingLink opens a session with the server at an URL, and returns the server's
+// answer to offer.
+func openPollingLink(ctx context.Context, rawURL string, o longPollingOptions, offer string) (*pollingLink, string, error) {
 	target, err := parsePollingURL(rawURL)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := checkHeaders(o.header, reservedPollingHeaders...); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	link := newPollingLink(target, &o)
-	if err := link.open(ctx); err != nil {
+	answer, err := link.open(ctx, offer)
+	if err != nil {
 		link.end(err)
 		link.release()
-		return nil, err
+		return nil, "", err
 	}
-	return link, nil
+	return link, answer, nil
 }
 
 func newPollingLink(target *url.URL, o *longPollingOptions) *pollingLink {

@@ -36,6 +36,7 @@ func (v *variant) payload() []byte { return v.frame[v.head:] }
 type variantKey struct {
 	bits     uint8 // of the window that it needs
 	thorough bool
+	skip     uint8 // bytes at the begin of the payload that are not in it
 	refers   refers
 }
 
@@ -141,7 +142,7 @@ func (m *PreparedMessage) compress(k variantKey) (frame []byte, head int) {
 	buf := getBuffer(len(m.payload))
 	defer putBuffer(buf)
 	e := borrowEncoder()
-	payload, ok := e.Deflate(buf.b[:0], m.payload, history, deflate.Options{WindowBits: int(k.bits), Thorough: k.thorough})
+	payload, ok := e.Deflate(buf.b[:0], m.payload[k.skip:], history, deflate.Options{WindowBits: int(k.bits), Thorough: k.thorough})
 	giveBackEncoder(e)
 	if !ok {
 		return nil, 0

@@ -30,6 +30,7 @@ type WebSocketTransport struct {
 const (
 	versionHeader = "Socket-Version" // of the client, asks for the answer's Socket-Id
 	idHeader      = "Socket-Id"
+	sessionHeader = "Socket-Session" // an offer, and the answer to it
 	wireVersion   = "1"
 )
 
@@ -61,6 +62,18 @@ func (t *WebSocketTransport) EnableCompression() {
 // bounds the opening only, and 10 s bound it too. An answer that is no handshake
 // is a *[HandshakeError].
 func (t *WebSocketTransport) Connect(ctx context.Context) error {
+	_, err := t.connect(ctx, "")
+	return err
+}
+
+// ConnectSession is Connect with an offer to go on with a session, of which only a
+// server of this module knows what it means, and returns the server's answer, "" from
+// another server.
+func (t *WebSocketTransport) ConnectSession(ctx context.Context, offer string) (answer string, err error) {
+	return t.connect(ctx, offer)
+}
+
+func (t *WebSocketTransport) connect(ctx context.Context, offer string) (answer string, err error) {
 	t.mu.Lock()
 	t.calls++
 	call, old, opts := t.calls, t.conn, t.opts
@@ -70,6 +83,9 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 	}
 	var id string
 	header := map[string][]string{versionHeader: {wireVersion}}
+	if offer != "" {
+		header[sessionHeader] = []string{offer}
+	}
 	for name, values := range opts.header {
 		header[name] = values
 	}
@@ -78,7 +94,9 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		TLSConfig:   opts.tlsConfig,
 		Compression: opts.compression,
 		DialContext: opts.dial,
-		answered:    func(header map[string][]string) { id = first(header[idHeader]) },
+		answered: func(header map[string][]string) {
+			id, answer = first(header[idHeader]), first(header[sessionHeader])
+		},
 		Limits: Limits{
 			MaxMessageSize: opts.message,
 			ReadTimeout:    orDefault(opts.readTimeout, defaultReadTimeout),
@@ -86,16 +104,26 @@ func (t *WebSocketTransport) Connect(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.calls != call {
 		_ = conn.CloseNow() // never fails
-		return errOvertaken
+		return "", errOvertaken
 	}
 	t.conn, t.id = conn, id
-	return nil
+	return answer, nil
+}
+
+// Abort cuts the connection off, as if it had been lost.
+func (t *WebSocketTransport) Abort() {
+	t.mu.Lock()
+	c := t.conn
+	t.mu.Unlock()
+	if c != nil {
+		_ = c.CloseNow() // never fails
+	}
 }
 
 // errOvertaken is the end of a Connect during which Close, or Connect again, was

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 )
@@ -104,6 +105,59 @@ func (c *Conn) stage(m *PreparedMessage) error {
 	o.list().share(frame)
 	o.added(len(frame))
 	return nil
+}
+
+// StageBehind queues a message of m's type that begins with head and goes on with m's
+// payload from skip on, and leaves it to [Conn.Flush] to write it. Where m is
+// compressed, that part is compressed once for all connections. head is not retained.
+func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
+	rest := m.payload[skip:]
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	if err := c.admit(wsproto.MaxHeaderSize + len(head) + len(rest)); err != nil {
+		return err
+	}
+	h := wsproto.Header{Fin: true, Opcode: m.op}
+	if z := c.codec; z != nil && c.cfg.role == wsproto.RoleServer && len(m.payload) >= z.thresholds[0] {
+		v := m.variant(variantKey{bits: uint8(z.bits), thorough: z.Thorough, skip: uint8(skip)})
+		if v != nil {
+			h.RSV = rsv1
+			c.appendParts(h, appendStored(make([]byte, 0, maxStored), head), v.payload())
+			z.noteParts(head, rest, v, c.cfg.budget)
+			return nil
+		}
+	}
+	c.appendParts(h, head, rest)
+	return nil
+}
+
+// maxStored is what appendStored appends for a head of ordinary size.
+const maxStored = 128
+
+// appendStored appends p as a stored block that is not the last, RFC 1951 section
+// 3.2.4. It must be shorter than 64 KiB.
+func appendStored(dst, p []byte) []byte {
+	n := uint16(len(p))
+	dst = append(dst, 0, byte(n), byte(n>>8), byte(^n), byte(^n>>8))
+	return append(dst, p...)
+}
+
+// appendParts is appendFrame for a payload in two parts, without a mask: for a server.
+// It is called with the queue's mu held.
+func (c *Conn) appendParts(h wsproto.Header, head, rest []byte) {
+	if c.cfg.role == wsproto.RoleClient {
+		c.appendFrame(c.out.list(), h, slices.Concat(head, rest))
+		return
+	}
+	q := c.out.list()
+	it := q.room(wsproto.MaxHeaderSize + len(head) + len(rest))
+	was := len(it.b)
+	h.Length = uint64(len(head) + len(rest))
+	it.b = wsproto.AppendHeader(it.b, h)
+	it.b = append(append(it.b, head...), rest...)
+	q.bytes += len(it.b) - was
+	q.frames++
+	c.out.added(len(it.b) - was)
 }
 
 // Flush writes what [Conn.StagePrepared] has queued, unless somebody else is writing

@@ -37,7 +37,9 @@ func (e *Engine) open(w http.ResponseWriter, r *http.Request) {
 	token, key := newToken()
 	s := newSession(e, e.config.NewID(), key)
 	s.running = true // so that Closed is not called before Open has returned
+	s.answer = w.Header()
 	handler, err := e.admitted(s, r)
+	s.answer = nil
 	if err != nil {
 		refusalOf(err, http.StatusInternalServerError, "the session could not be opened").write(w)
 		return
@@ -84,6 +86,10 @@ func (e *Engine) admitted(s *Session, r *http.Request) (handler Handler, err err
 	}
 	return handler, err
 }
+
+// AnswerHeader returns the header of the answer that opens the session, for
+// [Config.Open] to add to, and nil once that has returned.
+func (s *Session) AnswerHeader() http.Header { return s.answer }
 
 // refuse ends a session that never was.
 func (s *Session) refuse() {

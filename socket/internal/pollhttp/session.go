@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,8 @@ type Session struct {
 	engine  *Engine
 	id      string
 	key     tokenKey
-	handler Handler // set before the client knows the session
+	handler Handler     // set before the client knows the session
+	answer  http.Header // of the opening request; nil once that is over
 
 	turn  chan struct{} // holds a token while a POST hands on its messages
 	slots chan struct{} // holds a token for each POST whose body is in memory

@@ -72,6 +72,17 @@ func (o *Outbox[M]) grow(places int) {
 	}
 }
 
+// Undo takes the newest message out again, which nobody has seen.
+func (o *Outbox[M]) Undo() {
+	k := o.place(o.last)
+	o.bytes -= k.size
+	*k = kept[M]{}
+	o.last--
+	if o.Len() == 0 {
+		o.ring = nil
+	}
+}
+
 // Last returns the number of the newest message, 0 before the first.
 func (o *Outbox[M]) Last() uint64 { return o.last }
 

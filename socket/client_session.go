@@ -1,0 +1,337 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// clientSession is a client's end of a session: it numbers what is sent, keeps it until
+// the server has it, and drops what comes twice. Where there is none, because the
+// transport or the server does not have any, it lets everything pass.
+//
+// Whoever sends holds the client's token sending, so numbers leave in their order.
+type clientSession struct {
+	c *Client
+	t SessionTransport // nil: there are no sessions
+
+	mu      sync.Mutex // guards the fields below
+	named   session.Session
+	closed  bool            // by the server, after everything that it had to say
+	answer  *session.Answer // of the connection that is being made; nil: there was none
+	in      session.Inbox
+	out     session.Outbox[keptMessage]
+	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
+	owing   bool        // ackLate is on its way
+}
+
+func (s *clientSession) init(c *Client) {
+	s.c = c
+	// A client that does not connect again has no use for one.
+	if c.opts.session && c.opts.reconnectAttempts >= 0 {
+		s.t, _ = c.transport.(SessionTransport)
+	}
+}
+
+// active reports whether there is a session, with or without a connection.
+func (s *clientSession) active() bool {
+	if s.t == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.named.ID != ""
+}
+
+// socketID returns the id of the session, which is that of its socket.
+func (s *clientSession) socketID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.named.ID
+}
+
+// connect makes a connection, and asks to go on with the session if there is one.
+func (s *clientSession) connect(ctx context.Context) error {
+	if s.t == nil {
+		return s.c.transport.Connect(ctx)
+	}
+	s.mu.Lock()
+	o := session.Offer{Session: s.named, Last: s.in.Last()}
+	s.mu.Unlock()
+	line, err := s.t.ConnectSession(ctx, o.String())
+	if err != nil {
+		return err
+	}
+	var answer *session.Answer
+	if a, err := session.ParseAnswer(line); err == nil {
+		answer = &a
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+	return nil
+}
+
+// begin follows the answer of the server on a new connection: again are the messages to
+// be sent again, not nil if the session goes on. If it does not, lost says so, with what
+// the server may not have.
+func (s *clientSession) begin() (again []keptMessage, lost error) {
+	if s.t == nil {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.answer
+	s.answer = nil
+	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last, func(keptMessage) {}) == nil {
+		s.named = a.Session
+		again = make([]keptMessage, 0, s.out.Len())
+		for n, k := range s.out.All() {
+			again = append(again, keptMessage{k.typ, s.numbered(n, k)})
+		}
+		return again, nil
+	}
+	lost = s.drop("the server does not have it any more")
+	if a != nil {
+		s.named = a.Session
+	}
+	return nil, lost
+}
+
+// confirm shows the server that its answer has arrived. The caller holds the token.
+func (s *clientSession) confirm() {
+	s.mu.Lock()
+	named, last := s.named.ID != "", s.in.Ack()
+	s.mu.Unlock()
+	if named && s.c.transport.Send(appendAck(nil, last)) != nil {
+		s.abort()
+	}
+}
+
+// lost is told how a connection has ended.
+func (s *clientSession) lost(err error) {
+	var ce *transport.CloseError
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = errors.As(err, &ce)
+}
+
+// numbered returns a message as it is sent. It is called with mu held.
+func (s *clientSession) numbered(n uint64, k keptMessage) []byte {
+	v := numbers{seq: n}
+	if s.in.Owes() {
+		v.ack = s.in.Ack()
+	}
+	head := v.appendHead(make([]byte, 0, maxHead/2+len(k.b)), k.typ)
+	return append(head, k.b[headless(k.typ):]...)
+}
+
+// drop ends the session on this side, and returns an error with what the server may not
+// have, nil if there was no session. It is called with mu held.
+func (s *clientSession) drop(reason string) error {
+	silent := s.named.ID == "" || s.closed && s.out.Last() == s.out.Acked()
+	s.closed = false
+	e := &SessionError{Reason: reason, Dropped: int(s.out.Last()-s.out.Acked()) - s.out.Len()}
+	for _, k := range s.out.All() {
+		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
+	}
+	s.named, s.in, s.out = session.Session{}, session.Inbox{}, session.Outbox[keptMessage]{}
+	if silent {
+		return nil
+	}
+	return &ConnectionError{Op: "resume", Err: e}
+}
+
+// end is drop for the end of a run. The error is nil if the server has everything.
+func (s *clientSession) end(reason string) error {
+	if s.t == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	return s.drop(reason)
+}
+
+// sendAgain sends what the server does not have. The caller holds the token.
+func (s *clientSession) sendAgain(again []keptMessage) error {
+	for _, k := range again {
+		err := s.write(k)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, net.ErrClosed) {
+			s.end("the transport refuses a message that was kept")
+			return sendError(err)
+		}
+		s.abort()
+		break // the rest is kept for the next connection
+	}
+	return nil
+}
+
+// write sends a message as it is. The caller holds the token.
+func (s *clientSession) write(k keptMessage) error {
+	if k.typ == transport.MessageBinary {
+		return s.c.transport.(BinaryTransport).SendBinary(k.b)
+	}
+	return s.c.transport.Send(k.b)
+}
+
+// send sends messages, or keeps them for the next connection. ok is false, and nothing
+// was done, if there is no session. The caller holds the token.
+func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok bool, err error) {
+	if !s.active() {
+		return false, nil
+	}
+	c := s.c
+	c.mu.Lock()
+	up, waits := c.phase == connected, c.phase == reconnecting && !c.run.closing
+	c.mu.Unlock()
+	if !up && !waits {
+		return true, &ConnectionError{Op: "send", Err: ErrConnectionClosed}
+	}
+	s.mu.Lock()
+	var batch [][]byte
+	for _, p := range messages {
+		n := s.out.Add(keptMessage{typ, p}, len(p))
+		if s.out.Full(c.opts.kept) {
+			if !up {
+				s.out.Undo()
+				err = &ConnectionError{Op: "send", Err: ErrBufferFull}
+				break
+			}
+			s.out.Drop()
+		}
+		batch = append(batch, s.numbered(n, keptMessage{typ, p}))
+	}
+	s.mu.Unlock()
+	if !up || len(batch) == 0 {
+		return true, err
+	}
+	var failed error
+	if typ == transport.MessageBinary {
+		failed = s.write(keptMessage{typ, batch[0]})
+	} else {
+		failed = c.writeAll(batch)
+	}
+	switch {
+	case failed == nil:
+	case len(batch) == 1 && !errors.Is(failed, net.ErrClosed):
+		// The transport has refused it: nothing is wrong with the connection.
+		s.mu.Lock()
+		s.out.Undo()
+		s.mu.Unlock()
+		return true, sendError(failed)
+	default:
+		s.abort() // which of them have arrived is known when the server says so
+	}
+	return true, err
+}
+
+// received judges a message. One that is not fresh has been there before, or is no
+// message for the handlers.
+func (s *clientSession) received(data []byte, binary bool) (rest []byte, fresh bool, err error) {
+	if !s.active() {
+		return data, true, nil
+	}
+	typ := transport.MessageText
+	if binary {
+		typ = transport.MessageBinary
+	}
+	n, rest, err := parseNumbers(typ, data)
+	if err != nil {
+		return nil, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n.ack > 0 {
+		if err := s.out.Ack(n.ack, func(keptMessage) {}); err != nil {
+			return nil, false, err
+		}
+	}
+	fresh = rest != nil
+	if fresh && n.seq > 0 {
+		if fresh, err = s.in.Take(n.seq, len(data)); err != nil {
+			return nil, false, err
+		}
+	}
+	s.remind()
+	return rest, fresh, nil
+}
+
+// ackDelay is how long an acknowledgement waits for a message to go along with.
+const ackDelay = time.Second
+
+// remind sees to it that what has come is acknowledged. It is called with mu held.
+func (s *clientSession) remind() {
+	switch {
+	case s.in.Due():
+		select {
+		case <-s.c.sending:
+			go s.sendAck() // owned by c: ends when the transport has taken it
+		default: // whoever sends takes it along
+		}
+	case s.owing || !s.in.Owes():
+	case s.ackLate == nil:
+		s.owing = true
+		s.ackLate = time.AfterFunc(ackDelay, s.late)
+	default:
+		s.owing = true
+		s.ackLate.Reset(ackDelay)
+	}
+}
+
+func (s *clientSession) late() {
+	<-s.c.sending
+	s.mu.Lock()
+	s.owing = false
+	owes := s.in.Owes()
+	s.mu.Unlock()
+	if !owes || !s.c.IsConnected() {
+		s.c.sending <- struct{}{}
+		return
+	}
+	s.sendAck()
+}
+
+// sendAck acknowledges what has come, and gives the token back.
+func (s *clientSession) sendAck() {
+	defer func() { s.c.sending <- struct{}{} }()
+	s.mu.Lock()
+	var p []byte
+	if s.named.ID != "" && s.in.Owes() {
+		p = appendAck(nil, s.in.Ack())
+	}
+	s.mu.Unlock()
+	if p != nil && s.c.transport.Send(p) != nil {
+		s.abort()
+	}
+}
+
+// confirmLast acknowledges what has come before the end of the session, unless the
+// transport is busy: it may be stuck.
+func (s *clientSession) confirmLast() {
+	select {
+	case <-s.c.sending:
+		s.sendAck()
+	default:
+	}
+}
+
+// giveUp ends the connection, not the session.
+func (s *clientSession) giveUp() {
+	if s.active() {
+		s.abort()
+		return
+	}
+	_ = s.c.transport.Close() // nobody is left who could act on the error
+}
+
+// abort gives the connection up as one that was lost.
+func (s *clientSession) abort() { s.t.Abort() }

@@ -1,0 +1,195 @@
+package socket
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// A session outlives its connections: both ends number their messages, keep them until
+// they are acknowledged, and send them again over the next connection. On the wire that
+// is two members in front of a text message,
+//
+//	{"seq":7,"ack":3,"event":"chat","data":"hello"}
+//
+// and two varints in front of a binary one. A message without a number is not kept.
+
+// sessionHeader carries the offer in the handshake, and the answer.
+const sessionHeader = "Socket-Session"
+
+// defaultWindow is how long a session is kept without a connection.
+const defaultWindow = 2 * time.Minute
+
+// numbers are the seq and ack of a message; 0 means that there is none.
+type numbers struct{ seq, ack uint64 }
+
+// maxHead is the longest that appendHead appends, bytes.
+const maxHead = 64
+
+// appendHead begins a message with its numbers. A text message goes on behind the {
+// that it begins with.
+func (n numbers) appendHead(dst []byte, typ transport.MessageType) []byte {
+	if typ == transport.MessageBinary {
+		dst = binary.AppendUvarint(dst, n.seq)
+		return binary.AppendUvarint(dst, n.ack)
+	}
+	dst = append(dst, '{')
+	if n.seq > 0 {
+		dst = append(dst, `"seq":`...)
+		dst = strconv.AppendUint(dst, n.seq, 10)
+		dst = append(dst, ',')
+	}
+	if n.ack > 0 {
+		dst = append(dst, `"ack":`...)
+		dst = strconv.AppendUint(dst, n.ack, 10)
+		dst = append(dst, ',')
+	}
+	return dst
+}
+
+// headless is how much of a message without numbers is left out behind a head.
+func headless(typ transport.MessageType) int {
+	if typ == transport.MessageBinary {
+		return 0
+	}
+	return 1
+}
+
+// appendAck appends a message that is nothing but an acknowledgement.
+func appendAck(dst []byte, ack uint64) []byte {
+	dst = append(dst, `{"ack":`...)
+	dst = strconv.AppendUint(dst, ack, 10)
+	return append(dst, '}')
+}
+
+// parseNumbers takes the numbers from a message of a session. What is left is nil if
+// they are all there is. A text is left as it is: other members do no harm.
+func parseNumbers(typ transport.MessageType, p []byte) (n numbers, rest []byte, err error) {
+	if typ == transport.MessageBinary {
+		return binaryNumbers(p)
+	}
+	n, i, ok := leadingNumbers(p)
+	if !ok {
+		if n, err = memberNumbers(p); err != nil {
+			return n, nil, err
+		}
+	} else if i == len(p) && n.seq == 0 {
+		return n, nil, nil
+	}
+	return n, p, nil
+}
+
+func binaryNumbers(p []byte) (n numbers, rest []byte, err error) {
+	for _, v := range [...]*uint64{&n.seq, &n.ack} {
+		x, size := binary.Uvarint(p)
+		if size <= 0 {
+			return n, nil, invalid("a binary message of a session has no numbers")
+		}
+		*v, p = x, p[size:]
+	}
+	return n, p[:len(p):len(p)], nil
+}
+
+// leadingNumbers reads numbers as appendHead and appendAck write them. i is where the
+// rest begins. It is not ok when p begins otherwise.
+func leadingNumbers(p []byte) (n numbers, i int, ok bool) {
+	if len(p) == 0 || p[0] != '{' {
+		return n, 0, false
+	}
+	i = 1
+	for _, m := range [...]struct {
+		name string
+		v    *uint64
+	}{{`"seq":`, &n.seq}, {`"ack":`, &n.ack}} {
+		if !bytes.HasPrefix(p[i:], []byte(m.name)) {
+			continue
+		}
+		j := i + len(m.name)
+		x, size := digits(p[j:])
+		if size == 0 || j+size == len(p) {
+			return n, 0, false
+		}
+		*m.v = x
+		switch p[j+size] {
+		case ',':
+			i = j + size + 1
+		case '}':
+			return n, j + size + 1, j+size+1 == len(p)
+		default:
+			return n, 0, false
+		}
+	}
+	return n, i, i > 1 || bytes.HasPrefix(p, []byte(`{"event":`))
+}
+
+// digits reads a number of at most 18 digits, and returns how many it has.
+func digits(p []byte) (x uint64, n int) {
+	for n < len(p) && n < 18 && '0' <= p[n] && p[n] <= '9' {
+		x = 10*x + uint64(p[n]-'0')
+		n++
+	}
+	return x, n
+}
+
+// memberNumbers reads numbers wherever they stand in an object.
+func memberNumbers(p []byte) (n numbers, err error) {
+	if p = bytes.TrimLeft(p, " \t\r\n"); len(p) == 0 || p[0] != '{' {
+		return n, nil
+	}
+	for _, m := range [...]struct {
+		name string
+		v    *uint64
+	}{{"seq", &n.seq}, {"ack", &n.ack}} {
+		raw, err := envelope.Member(p, m.name)
+		if err != nil {
+			return n, invalid("%v", err)
+		}
+		if raw == nil {
+			continue
+		}
+		x, size := digits(raw)
+		if size == 0 || size != len(raw) {
+			return n, invalid("%q is not a number", m.name)
+		}
+		*m.v = x
+	}
+	return n, nil
+}
+
+// SessionError is the end of a session with messages that it could not deliver. It is
+// the cause in the error that a client gets under [EventError], and a server's handlers
+// under [EventDisconnect].
+type SessionError struct {
+	// Reason is why the session could not go on: a fixed text.
+	Reason string
+
+	// Unknown are the messages that may have been handled by the other end and may
+	// not, the oldest first: they were sent, and not acknowledged. Dropped is how many
+	// more there are of which nothing was kept.
+	Unknown []Undelivered
+	Dropped int
+
+	Err error // of the last connection, nil if it had been lost before
+}
+
+// Undelivered is a message whose fate is unknown.
+type Undelivered struct {
+	Binary bool   // it was a []byte under [EventMessage], and Data is that
+	Data   []byte // else JSON, as it was sent: {"event":…,"data":…}
+}
+
+// Error returns the reason and the number of messages.
+func (e *SessionError) Error() string {
+	return fmt.Sprintf("socket: the session ended: %s; %d messages were not acknowledged", e.Reason, len(e.Unknown)+e.Dropped)
+}
+
+// Unwrap returns the error of the last connection.
+func (e *SessionError) Unwrap() error { return e.Err }
+
+// Is makes a SessionError match [ErrConnectionClosed].
+func (e *SessionError) Is(target error) bool { return target == ErrConnectionClosed }
