@@ -32,6 +32,8 @@ type output struct {
 	ticking  bool          // timer is to uncork
 	stream   bool          // a Writer has begun a message and not finished it
 	blocked  bool          // a goroutine writes: what is queued stays for a while
+	limited  bool          // limitUnsent has nothing left to do; the writer's, as sent is
+	sent     int32         // before it had, bytes
 	charged  int64         // of the memory that is held, to the budget
 	err      error         // nothing can be sent any more
 	room     chan struct{} // closed when a write has made room; nil when nobody waits
@@ -166,6 +168,7 @@ func (c *Conn) writeQueue() {
 	for {
 		q := c.take()
 		c.out.mu.Unlock()
+		c.limitUnsent(q.bytes)
 		left, err := c.writeSome(q)
 		if left {
 			c.writeLater(q)

@@ -156,6 +156,7 @@ func (c *Conn) writeDirect(h wsproto.Header, payload []byte) {
 	o.added(q.bytes)
 	o.writing = true
 	o.mu.Unlock()
+	c.limitUnsent(q.bytes)
 
 	n, err := c.writeMore(head)
 	if err == nil && n == len(head) {
