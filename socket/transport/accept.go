@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -114,7 +115,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		},
 		bufferSize:     min(max(orDefault(l.BufferSize, defaultBufferSize), minRead), maxBuffer),
 		queueBytes:     orUnlimited(orDefault(l.MaxQueueBytes, defaultQueueBytes)),
-		queueMessages:  orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)),
+		queueMessages:  min(orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)), math.MaxInt32),
 		readTimeout:    max(l.ReadTimeout, 0),
 		writeTimeout:   max(orDefault(l.WriteTimeout, defaultWriteTimeout), 0),
 		messageTimeout: max(orDefault(l.MessageTimeout, defaultMessageTimeout), 0),

@@ -50,11 +50,12 @@ func (m *PreparedMessage) frame(c *Conn) (h wsproto.Header, frame, payload []byt
 	if c.cfg.role == wsproto.RoleClient {
 		return h, nil, m.payload
 	}
-	if c.deflater == nil || !c.deflater.shares || len(m.payload) < c.cfg.compressFrom {
+	d := c.deflater()
+	if d == nil || !d.shares || len(m.payload) < c.cfg.compressFrom {
 		return h, m.plain, nil
 	}
 	m.deflate.once.Do(func() {
-		if z, ok := c.deflater.Deflate(nil, m.payload); ok {
+		if z, ok := d.Deflate(nil, m.payload); ok {
 			h.RSV = rsv1
 			m.deflate.frame = wsproto.AppendFrame(make([]byte, 0, 10+len(z)), h, z)
 		}

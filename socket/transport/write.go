@@ -31,10 +31,10 @@ func (c *Conn) Queue(typ MessageType, p []byte) error {
 		return err
 	}
 	h := wsproto.Header{Fin: true, Opcode: op}
-	if c.deflater != nil && len(p) >= c.cfg.compressFrom {
+	if d := c.deflater(); d != nil && len(p) >= c.cfg.compressFrom {
 		buf := getBuffer(len(p))
 		defer putBuffer(buf)
-		if z, ok := c.deflater.Deflate(buf.b[:0], p); ok {
+		if z, ok := d.Deflate(buf.b[:0], p); ok {
 			p, h.RSV = z, rsv1
 		}
 	}
@@ -59,7 +59,7 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 // those who queue several messages for many connections before they write to any. It
 // returns how many it has queued; with fewer than all, the error says why.
 func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
-	if c.deflater != nil {
+	if c.deflater() != nil {
 		for _, m := range messages {
 			m.frame(c) // compresses it, if nobody has yet, before others wait for the lock
 		}
