@@ -256,7 +256,9 @@ func (u *Upgrader) AcceptFunc(w http.ResponseWriter, r *http.Request, header htt
 			params, answer.Extensions = &p, value
 		}
 	}
-	head, err := wsproto.AppendAccept(make([]byte, 0, 256), answer)
+	buf := getBuffer(minBuffer)
+	defer putBuffer(buf)
+	head, err := wsproto.AppendAccept(buf.b[:0], answer)
 	if err != nil {
 		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "the server is not configured properly"}))
 	}
