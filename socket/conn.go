@@ -123,8 +123,8 @@ const (
 
 // stage queues messages that others get too, and returns how many. It does not
 // wait; who calls it calls the link's flush later.
-func (c *conn) stage(messages []*transport.PreparedMessage) (int, verdict) {
-	n, err := c.link.stage(messages)
+func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
+	n, err := c.link.stage(b)
 	switch err {
 	case nil:
 		if !c.halfFull() {
