@@ -58,20 +58,23 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 // does, and leaves it to [Conn.Flush], or to whatever is sent next, to write them: for
 // those who queue several messages for many connections before they write to any. It
 // returns how many it has queued; with fewer than all, the error says why.
-func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
-	if c.deflater() != nil {
-		for _, m := range messages {
-			m.frame(c) // compresses it, if nobody has yet, before others wait for the lock
-		}
+func (c *Conn) StagePrepared(b *PreparedBatch) (int, error) {
+	run := b.run(c) // made, if nobody has made it yet, before others wait for the lock
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if run != nil && c.admitsRun(run) {
+		o.list().shareRun(run)
+		o.bytes += run.bytes
+		o.frames += int32(run.frames)
+		return len(b.messages), nil
 	}
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	for i, m := range messages {
+	for i, m := range b.messages {
 		if err := c.stage(m.frame(c)); err != nil {
 			return i, err
 		}
 	}
-	return len(messages), nil
+	return len(b.messages), nil
 }
 
 // stage queues what [PreparedMessage.frame] returns: the shared frame, or else one of
@@ -192,6 +195,15 @@ func (c *Conn) admitBeside(apart *batch, n int) error {
 		return ErrQueueFull
 	}
 	return nil
+}
+
+// admitsRun reports whether admit would take each frame of a run in turn. When it
+// does not know, it says no. It is called with the queue's mu held.
+func (c *Conn) admitsRun(r *run) bool {
+	o := &c.out
+	return o.err == nil && !o.final.Load() &&
+		int(o.frames)+r.frames <= c.cfg.queueMessages && o.bytes+r.bytes <= c.cfg.queueBytes &&
+		(!o.blocked || c.cfg.budget.fits(int64(r.bytes), outboundShare))
 }
 
 // appendFrame appends a frame to q. A client masks what it sends, each frame
