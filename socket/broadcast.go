@@ -117,15 +117,15 @@ func (f *fanout) resume(c *conn, ready bool) {
 	n := 0
 	if ready {
 		c.halfAt.Store(0)
-		n, b.verdict = c.stage(b.messages)
+		n, b.verdict = c.stage(&b.batch)
 	}
 	c.behind.Store(false)
 	f.commit.Unlock()
 	switch {
-	case n == len(b.messages) || b.verdict == sent:
+	case n == len(b.batch.Messages()) || b.verdict == sent:
 		c.link.flush()
 	case b.verdict == unsendable:
-		c.tooLarge(len(b.messages[n].Payload()))
+		c.tooLarge(len(b.batch.Messages()[n].Payload()))
 	default:
 		c.tooSlow()
 	}

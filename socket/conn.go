@@ -15,20 +15,22 @@ import (
 
 // conn is the Socket of a server.
 type conn struct {
-	id     string
+	// What every message needs comes first: with many sockets, each cache line more
+	// is a wait for memory.
 	server *Server
 	link   link
-	refers bool // to the history of its rooms; set with link
-	info   requestInfo
-	rates  *rates // nil: there are no limits
-
+	rates  *rates                   // nil: there are no limits
 	turn   serial                   // runs the handlers
 	own    atomic.Pointer[handlers] // added by On; nil: none
-	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
-	beat   beat                     // owned by the server's pulse; entry and held: its mu
-	dirty  bool                     // queued messages are not written; the fanout's
+	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	behind atomic.Bool              // the fanout keeps messages for it
+	dirty  bool                     // queued messages are not written; the fanout's
+	refers bool                     // to the history of its rooms; set with link
+
+	id   string
+	info requestInfo
+	beat beat // owned by the server's pulse; entry and held: its mu
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
@@ -124,8 +126,8 @@ const (
 
 // stage queues messages that others get too, and returns how many. It does not
 // wait; who calls it calls the link's flush later.
-func (c *conn) stage(messages []*transport.PreparedMessage) (int, verdict) {
-	n, err := c.link.stage(messages)
+func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
+	n, err := c.link.stage(b)
 	switch err {
 	case nil:
 		if !c.halfFull() {
@@ -281,15 +283,17 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 		c.report(&MessageError{Err: invalid("%v", err)})
 		return
 	}
-	m := incoming{event: EventMessage, raw: env.Data}
+	event := EventMessage
 	if !env.Bare {
-		m.event = c.server.handlers.name(env.Name)
-		if reserved(m.event) || m.event == EventError {
-			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
+		event = c.server.handlers.name(env.Name)
+		if reserved(event) || event == EventError {
+			c.report(&MessageError{Event: event, Err: invalid("the event is reserved")})
 			return
 		}
 	}
-	c.callWithin(decodedSize(m.raw), &m)
+	m := newIncoming(event, env.Data)
+	c.callWithin(decodedSize(m.raw), m)
+	m.free() // not if a handler has ended the goroutine: then it is garbage
 }
 
 // reserved reports whether an event is told by the library only.

@@ -55,6 +55,16 @@ func (q *batch) share(frame []byte) {
 	q.memory += len(frame) + itemCost
 }
 
+// shareRun appends frames that belong to several connections.
+func (q *batch) shareRun(r *run) {
+	for _, b := range r.pieces {
+		q.items = append(q.items, item{b: b})
+		q.memory += len(b) + itemCost
+	}
+	q.bytes += r.bytes
+	q.frames += r.frames
+}
+
 // room returns an item of the batch's own with at least n spare bytes after
 // what it holds, so that small frames lie side by side and leave in one write.
 func (q *batch) room(n int) *item {

@@ -67,7 +67,6 @@ func (c *Conn) relieve() {
 // start is Start for the caller who has the right to read.
 func (c *Conn) start() {
 	c.in.reading.keep()
-	c.limitUnsent()
 	if !c.startWatch() {
 		go c.serve(c.in.turn.state.Load()) // owned by c: ends with the connection
 	}

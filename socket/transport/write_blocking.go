@@ -18,6 +18,7 @@ func (c *Conn) writeAll(q *batch) {
 		}
 		q = c.take()
 		c.out.mu.Unlock()
+		c.limitUnsent(q.bytes)
 	}
 }
 
