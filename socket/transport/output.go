@@ -32,6 +32,8 @@ type output struct {
 	ticking  bool          // timer is to uncork
 	stream   bool          // a Writer has begun a message and not finished it
 	blocked  bool          // a goroutine writes: what is queued stays for a while
+	several  bool          // more than one frame is being written
+	cut      bool          // a close frame takes the place of those that have not begun to leave
 	charged  int64         // of the memory that is held, to the budget
 	err      error         // nothing can be sent any more
 	room     chan struct{} // closed when a write has made room; nil when nobody waits
@@ -201,7 +203,7 @@ func (c *Conn) take() *batch {
 		q = p
 	}
 	o.queue, o.pong = nil, nil
-	o.leaving = q.memory
+	o.leaving, o.several, o.cut = q.memory, q.frames > 1, false
 	return q
 }
 
