@@ -26,7 +26,7 @@ type fanout struct {
 	server  *Server
 	pending atomic.Bool // something is in the log
 
-	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty of all sockets
+	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty and shut of all sockets
 	dirty  []*conn    // that have something queued and not written
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
@@ -171,6 +171,9 @@ func (f *fanout) queue() {
 
 // stage queues messages for one socket. It is called with the lock of commits held.
 func (f *fanout) stage(c *conn, messages []*transport.PreparedMessage) {
+	if c.shut {
+		return
+	}
 	if b := f.behind[c]; b != nil {
 		b.messages = append(b.messages, messages...)
 		return
