@@ -27,7 +27,7 @@ type fanout struct {
 	history *transport.History // of what is for all sockets; nil unless rooms have theirs
 	pending atomic.Bool        // something is in the log
 
-	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty of all sockets
+	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty and shut of all sockets
 	dirty  []*conn    // that have something queued and not written
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
@@ -72,7 +72,8 @@ func (t target) equal(u target) bool {
 // whether it is slow.
 type latecomer struct {
 	batch   transport.PreparedBatch
-	verdict verdict // of the first message
+	refused []*transport.PreparedMessage // those of it that found no room last time
+	verdict verdict                      // of the first of them
 }
 
 // The most that is published before publishers wait for it to be written.
@@ -192,6 +193,9 @@ func (f *fanout) remember(p *post, receivers []*conn) {
 
 // stage queues messages for one socket. It is called with the lock of commits held.
 func (f *fanout) stage(c *conn, b *transport.PreparedBatch) {
+	if c.shut {
+		return
+	}
 	if late := f.behind[c]; late != nil {
 		late.batch.Append(b.Messages()...)
 		return
@@ -209,6 +213,7 @@ func (f *fanout) stage(c *conn, b *transport.PreparedBatch) {
 	}
 	late := &latecomer{verdict: verdict}
 	late.batch.Append(b.Messages()[n:]...)
+	late.refused = late.batch.Messages()
 	f.behind[c] = late
 	c.behind.Store(true)
 }

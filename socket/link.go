@@ -79,4 +79,6 @@ func (h webSocketHandler) OnMessage(_ *transport.Conn, typ transport.MessageType
 	h.c.received(typ, payload)
 }
 
+func (h webSocketHandler) OnStall(*transport.Conn) { h.c.stalled() }
+
 func (h webSocketHandler) OnClose(_ *transport.Conn, err error) { h.c.ended(err) }

@@ -81,9 +81,9 @@ type Limits struct {
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing while there is
-	// WriteTimeout is how long the peer may take nothing while there is
 	// something to send. Then the connection is cut, after a quarter more at the
-	// latest. Default: 10 s.
+	// latest, or closed by a [StallHandler]. Once it is closing, CloseTimeout
+	// counts instead. Default: 10 s.
 	WriteTimeout time.Duration
 
 	// MessageTimeout is how long the rest of a message that has begun is waited

@@ -180,9 +180,10 @@ func (c *Conn) awaitClose() error {
 	return err
 }
 
-// Refuse ends the connection in place of what is queued: the next frame is a
-// close frame with code and reason, and the network connection is closed when
-// the peer has answered it, or after CloseTimeout. It does not block, and does
+// Refuse ends the connection in place of what is queued: the next frame, behind
+// the rest of one that has begun to leave, is a close frame with code and reason,
+// and the network connection is closed when the peer has answered it, or after
+// CloseTimeout. So a peer that reads nothing has that time to read again. It does not block, and does
 // nothing on a connection that is closing already. A reason that cannot be sent
 // is left out.
 func (c *Conn) Refuse(code StatusCode, reason string) {
@@ -247,6 +248,9 @@ func (c *Conn) queueClose(payload []byte, q queued) error {
 		return errClosed
 	}
 	o.discard(q)
+	if q == dropQueued && o.writing {
+		c.cutWrite()
+	}
 	c.appendFrame(o.list(), wsproto.Header{Fin: true, Opcode: wsproto.OpClose}, payload)
 	o.final.Store(true)
 	o.wake() // those who wait for room wait for nothing

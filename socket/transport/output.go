@@ -31,6 +31,8 @@ type output struct {
 	ticking  bool        // the timer is to uncork
 	stream   bool        // a Writer has begun a message and not finished it
 	blocked  bool        // a goroutine writes: what is queued stays for a while
+	several  bool        // more than one frame is being written
+	cut      bool        // a close frame takes the place of those that have not begun to leave
 	limited  bool        // limitUnsent has nothing left to do
 	err      error       // nothing can be sent any more
 	waits    *waits      // nil before something has waited
@@ -219,6 +221,7 @@ func (c *Conn) take() *batch {
 		q = p
 	}
 	o.queue, o.pong = nil, nil
+	o.several, o.cut = q.frames > 1, false
 	if o.blocked {
 		o.waiting().leaving = q.memory
 	}

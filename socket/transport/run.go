@@ -29,7 +29,7 @@ func (b *PreparedBatch) Messages() []*PreparedMessage { return b.messages }
 
 // run is the frames of a list of messages as they go on the wire.
 type run struct {
-	pieces        [][]byte // one frame or several each
+	pieces        []item // one frame or several each
 	bytes, frames int
 }
 
@@ -77,12 +77,13 @@ func (r *run) of(messages []*PreparedMessage, z *codec) *run {
 	r.frames = len(frames)
 	for len(frames) > 0 {
 		n, size := joinable(frames)
-		piece := frames[0]
+		piece := item{b: frames[0]}
 		if n > 1 {
-			piece = make([]byte, 0, size)
+			b := make([]byte, 0, size)
 			for _, f := range frames[:n] {
-				piece = append(piece, f...)
+				b = append(b, f...)
 			}
+			piece = item{b: b, buf: &buffer{b: b, class: notPooled}}
 		}
 		r.pieces = append(r.pieces, piece)
 		frames = frames[n:]

@@ -186,7 +186,7 @@ func (c *Conn) writeDirect(h wsproto.Header, payload []byte) {
 	q := getBatch()
 	q.bytes, q.frames = len(head)+len(payload), 1
 	o.added(q.bytes)
-	o.writing = true
+	o.writing, o.several, o.cut = true, false, false
 	o.mu.Unlock()
 	c.limitUnsent(q.bytes)
 
