@@ -86,48 +86,99 @@ func (s *Server) receivers(dst []*conn, to target) []*conn {
 // any ordinary rate, but not with a burst of broadcasts.
 const burstGrace = 100 * time.Millisecond
 
+// longHalf is how long a client's queue may be more than half full before it counts as
+// slow without a doubt: it is not the machine that was slow for a moment.
+const longHalf = time.Second
+
 // catchUp decides about the sockets whose queue was full. They are closed as slow
 // consumers, with two exceptions. Where the queue has gone from half to full within
-// burstGrace it is we who are fast; and once in a second it may be the whole machine
-// that was slow. Such clients get burstGrace, all together, to read half of what
-// waits for them: as fast as that they can take any burst, and slower ones do not
-// hold up the others for more than once.
+// burstGrace it is we who are fast; and within longHalf it may, once in a second, be
+// the whole machine that was slow. Such clients get burstGrace, all together, to read
+// half of what waits for them: as fast as that they can take any burst, and slower ones
+// do not hold up the others for more than once.
 func (f *fanout) catchUp() {
 	f.commit.Lock()
-	behind := make(map[*conn]bool, len(f.behind))
+	waiting := make([]*conn, 0, len(f.behind))
+	var slow []eviction
 	for c, b := range f.behind {
-		behind[c] = b.verdict == refusedInBurst || b.verdict == refused && f.server.patience.allow(time.Now())
+		if b.verdict == refusedInBurst || b.verdict == refused && f.server.patience.allow(time.Now()) {
+			waiting = append(waiting, c)
+		} else {
+			slow = append(slow, f.evict(c, b))
+		}
 	}
 	f.commit.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), burstGrace)
 	defer cancel()
-	for c, wait := range behind {
-		for wait && c.halfFull() && c.link.wait(ctx) == nil {
+	for _, c := range waiting {
+		for c.halfFull() && c.link.wait(ctx) == nil {
 		}
-		f.resume(c, wait && !c.halfFull())
+		if e, ok := f.resume(c, !c.halfFull()); !ok {
+			slow = append(slow, e)
+		}
+	}
+	if len(slow) > 0 {
+		go closeAll(slow) // owned by f: ends when they are refused
 	}
 }
 
+// eviction is a socket that no broadcast waits for any more.
+type eviction struct {
+	c     *conn
+	large int // size of a message that it cannot be sent, bytes; 0: it is slow
+}
+
+// evict lets broadcasts pass a socket by that is to be closed. It is called with the
+// lock of commits held.
+func (f *fanout) evict(c *conn, b *latecomer) eviction {
+	delete(f.behind, c)
+	c.shut = true
+	e := eviction{c: c}
+	if b.verdict == unsendable {
+		e.large = len(b.refused[0].Payload())
+	}
+	return e
+}
+
 // resume lets a socket that was behind have what was kept for it, if it can take
-// it, and closes it otherwise.
-func (f *fanout) resume(c *conn, ready bool) {
+// it, and evicts it otherwise.
+func (f *fanout) resume(c *conn, ready bool) (e eviction, ok bool) {
 	f.commit.Lock()
 	b := f.behind[c]
-	delete(f.behind, c)
-	n := 0
 	if ready {
+		var n int
 		c.halfAt.Store(0)
-		n, b.verdict = c.stage(b.messages)
+		n, b.verdict = c.stage(&b.batch)
+		b.refused = b.batch.Messages()[n:]
 	}
-	c.behind.Store(false)
+	if ok = ready && b.verdict == sent; ok {
+		delete(f.behind, c)
+		c.behind.Store(false)
+	} else {
+		e = f.evict(c, b)
+	}
 	f.commit.Unlock()
-	switch {
-	case n == len(b.messages) || b.verdict == sent:
+	if ok {
 		c.link.flush()
-	case b.verdict == unsendable:
-		c.tooLarge(len(b.messages[n].Payload()))
-	default:
-		c.tooSlow()
+	}
+	return e, ok
+}
+
+// closeAll closes sockets a few at a time, since thousands may have to be closed at
+// once: those that read are not to wait meanwhile.
+func closeAll(evicted []eviction) {
+	const rounds, least, pause = 64, 8, time.Millisecond
+	few := max(least, len(evicted)/rounds)
+	for i, e := range evicted {
+		if i > 0 && i%few == 0 {
+			time.Sleep(pause)
+		}
+		if e.large > 0 {
+			e.c.tooLarge(e.large)
+		} else {
+			e.c.tooSlow()
+		}
+		e.c.behind.Store(false)
 	}
 }
 

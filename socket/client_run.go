@@ -164,15 +164,17 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 		c.report(&MessageError{Err: invalid("%v", err)})
 		return
 	}
-	m := incoming{event: EventMessage, raw: env.Data}
+	event := EventMessage
 	if !env.Bare {
-		m.event = c.handlers.name(env.Name)
-		if reserved(m.event) {
-			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
+		event = c.handlers.name(env.Name)
+		if reserved(event) {
+			c.report(&MessageError{Event: event, Err: invalid("the event is reserved")})
 			return
 		}
 	}
-	c.call(&m)
+	m := newIncoming(event, env.Data)
+	c.call(m)
+	m.free() // not if a handler has ended the goroutine: then it is garbage
 }
 
 // call runs all handlers of an event. It must be called from within the turn.

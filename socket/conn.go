@@ -3,6 +3,8 @@ package socket
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -15,20 +17,24 @@ import (
 
 // conn is the Socket of a server.
 type conn struct {
-	id     string
+	// What every message needs comes first: with many sockets, each cache line more
+	// is a wait for memory.
 	server *Server
 	link   link
-	refers bool // to the history of its rooms; set with link
-	info   requestInfo
-	rates  *rates // nil: there are no limits
-
+	rates  *rates                   // nil: there are no limits
 	turn   serial                   // runs the handlers
 	own    atomic.Pointer[handlers] // added by On; nil: none
-	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
-	beat   beat                     // owned by the server's pulse; entry and held: its mu
-	dirty  bool                     // queued messages are not written; the fanout's
+	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	behind atomic.Bool              // the fanout keeps messages for it
+	dirty  bool                     // queued messages are not written; the fanout's
+	refers bool                     // to the history of its rooms; set with link
+	shut   bool                     // broadcasts pass it by: it is being closed as slow; the fanout's
+	told   bool                     // the disconnect handlers have run; the turn's
+
+	id   string
+	info requestInfo
+	beat beat // owned by the server's pulse; entry and held: its mu
 
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
@@ -103,7 +109,10 @@ func (c *conn) waitRoom() error {
 	defer cancel()
 	err := c.link.wait(ctx)
 	if err != nil && ctx.Err() != nil {
-		c.tooSlow()
+		c.stalled()
+	}
+	var slow *slowError
+	if errors.As(c.cause(), &slow) {
 		return &ConnectionError{Op: "send", Err: ErrTimeout}
 	}
 	if err != nil {
@@ -119,13 +128,14 @@ const (
 	sent           verdict = iota // or of no use: the connection has ended
 	refused                       // the queue is full
 	refusedInBurst                // the queue is full, and was not half full a moment ago
+	refusedForGood                // the queue is full, and was half full long ago
 	unsendable                    // it is larger than the whole queue
 )
 
 // stage queues messages that others get too, and returns how many. It does not
 // wait; who calls it calls the link's flush later.
-func (c *conn) stage(messages []*transport.PreparedMessage) (int, verdict) {
-	n, err := c.link.stage(messages)
+func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
+	n, err := c.link.stage(b)
 	switch err {
 	case nil:
 		if !c.halfFull() {
@@ -141,10 +151,16 @@ func (c *conn) stage(messages []*transport.PreparedMessage) (int, verdict) {
 	case transport.ErrQueueFull:
 		// It may be full without ever having been half full: one large message.
 		now := time.Now()
-		if c.halfAt.CompareAndSwap(0, now.UnixNano()) || now.Sub(time.Unix(0, c.halfAt.Load())) < burstGrace {
+		if c.halfAt.CompareAndSwap(0, now.UnixNano()) {
 			return n, refusedInBurst
 		}
-		return n, refused
+		switch since := now.Sub(time.Unix(0, c.halfAt.Load())); {
+		case since < burstGrace:
+			return n, refusedInBurst
+		case since < longHalf:
+			return n, refused
+		}
+		return n, refusedForGood
 	}
 	return n, sent // the handlers are told of the end
 }
@@ -167,15 +183,48 @@ func (c *conn) taken(shares int) bool {
 	return shares*bytes >= c.server.opts.queueBytes || shares*messages >= c.server.opts.queueMessages
 }
 
-// tooSlow closes a client that does not read what it is sent.
+// slowError is why a client was closed that does not read what it is sent.
+type slowError struct {
+	reason string // as the client is told
+	limit  *transport.LimitError
+}
+
+func (e *slowError) Error() string {
+	return fmt.Sprintf("%s (close code %d)", e.reason, int(e.limit.Code))
+}
+func (e *slowError) Unwrap() []error { return []error{ErrTimeout, e.limit} }
+
+// tooSlow closes a client whose queue is full.
 func (c *conn) tooSlow() {
-	const reason = "slow consumer: the send queue is full (WithSendQueue)"
-	if !c.end(&ConnectionError{Op: "send", Err: ErrTimeout}) {
+	bytes, _ := c.link.queued()
+	c.closeSlow(&slowError{
+		reason: "slow consumer: the send queue is full (WithSendQueue)",
+		limit:  &transport.LimitError{Limit: "send queue in bytes", Max: int64(c.server.opts.queueBytes), Actual: int64(bytes), Option: "SendQueue"},
+	}, "bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
+}
+
+// stalled closes a client that has taken nothing for the write timeout.
+func (c *conn) stalled() {
+	timeout := c.server.opts.writeTimeout
+	ms := timeout.Milliseconds()
+	c.closeSlow(&slowError{
+		reason: "slow consumer: nothing was read for the write timeout (WithWriteTimeout)",
+		limit:  &transport.LimitError{Limit: "write timeout in ms", Max: ms, Actual: ms, Option: "WriteTimeout"},
+	}, "timeout", timeout)
+}
+
+// closeSlow closes a client that does not read what it is sent. What there is to say
+// of it is said at once; the client has the close timeout to read again and to find
+// the reason.
+func (c *conn) closeSlow(why *slowError, attrs ...any) {
+	why.limit.Code = transport.StatusTryAgainLater
+	if !c.end(&ConnectionError{Op: "send", Err: why}) {
 		return
 	}
-	c.server.log.Warn("socket: slow consumer closed", "conn", c.id, "option", "WithSendQueue",
-		"bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
-	c.link.refuse(transport.StatusTryAgainLater, reason)
+	c.server.log.Warn("socket: slow consumer closed", append([]any{"conn", c.id, "option", "With" + why.limit.Option,
+		"code", int(why.limit.Code)}, attrs...)...)
+	c.link.refuse(why.limit.Code, why.reason)
+	c.turn.spawn(c.disconnect)
 }
 
 // tooLarge closes a client that a broadcast cannot be sent to, so that it never
@@ -245,8 +294,19 @@ func (c *conn) ended(err error) {
 	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {
 		defer c.server.forget(c)
-		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
+		c.disconnect()
 	})
+}
+
+// disconnect runs the disconnect handlers, as a task of the turn, and ends the
+// memberships in rooms.
+func (c *conn) disconnect() {
+	if c.told {
+		return
+	}
+	c.told = true
+	defer c.leaveAll()
+	c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
 }
 
 // received is told by the link of a message. p is valid until it returns.
@@ -290,15 +350,17 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 		c.report(&MessageError{Err: invalid("%v", err)})
 		return
 	}
-	m := incoming{event: EventMessage, raw: env.Data}
+	event := EventMessage
 	if !env.Bare {
-		m.event = c.server.handlers.name(env.Name)
-		if reserved(m.event) || m.event == EventError {
-			c.report(&MessageError{Event: m.event, Err: invalid("the event is reserved")})
+		event = c.server.handlers.name(env.Name)
+		if reserved(event) || event == EventError {
+			c.report(&MessageError{Event: event, Err: invalid("the event is reserved")})
 			return
 		}
 	}
-	c.callWithin(decodedSize(m.raw), &m)
+	m := newIncoming(event, env.Data)
+	c.callWithin(decodedSize(m.raw), m)
+	m.free() // not if a handler has ended the goroutine: then it is garbage
 }
 
 // reserved reports whether an event is told by the library only.

@@ -40,7 +40,9 @@
 //
 // What waits for a client is bounded, see [WithSendQueue]. [Socket.Send] waits
 // when it is full. A broadcast does not: the client is closed with the code of a
-// slow consumer. Nothing is dropped in silence.
+// slow consumer (1013), as is one that takes nothing for the write timeout. Its
+// disconnect handlers are told at once; the connection itself, which counts until
+// then, has the close timeout to end. Nothing is dropped in silence.
 //
 // # Limits
 //

@@ -27,7 +27,7 @@ type fanout struct {
 	history *transport.History // of what is for all sockets; nil unless rooms have theirs
 	pending atomic.Bool        // something is in the log
 
-	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty of all sockets
+	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty and shut of all sockets
 	dirty  []*conn    // that have something queued and not written
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
@@ -53,8 +53,8 @@ func (l *load) sub(m load) { l.add(load{-m.messages, -m.bytes}) }
 
 // post are messages with the same receivers, in order.
 type post struct {
-	to       target
-	messages []*transport.PreparedMessage
+	to    target
+	batch transport.PreparedBatch
 }
 
 // target says who gets a message: the members of rooms, or all.
@@ -71,8 +71,9 @@ func (t target) equal(u target) bool {
 // latecomer is what is kept for a socket whose queue is full, until it is known
 // whether it is slow.
 type latecomer struct {
-	messages []*transport.PreparedMessage
-	verdict  verdict // of the first
+	batch   transport.PreparedBatch
+	refused []*transport.PreparedMessage // those of it that found no room last time
+	verdict verdict                      // of the first of them
 }
 
 // The most that is published before publishers wait for it to be written.
@@ -96,11 +97,10 @@ func (f *fanout) publish(to target, m *transport.PreparedMessage) {
 func (f *fanout) add(to target, m *transport.PreparedMessage) (full bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if last := len(f.log) - 1; last >= 0 && f.log[last].to.equal(to) {
-		f.log[last].messages = append(f.log[last].messages, m)
-	} else {
-		f.log = append(f.log, post{to, []*transport.PreparedMessage{m}})
+	if last := len(f.log) - 1; last < 0 || !f.log[last].to.equal(to) {
+		f.log = append(f.log, post{to: to})
 	}
+	f.log[len(f.log)-1].batch.Append(m)
 	f.load.add(load{1, len(m.Payload())})
 	f.pending.Store(true)
 	if !f.running {
@@ -153,14 +153,15 @@ func (f *fanout) queue() {
 	f.log, f.empty = f.empty, nil
 	f.mu.Unlock()
 	a := audiences.Get().(*audience)
-	for _, p := range log {
-		for _, m := range p.messages {
+	for i := range log {
+		p := &log[i]
+		for _, m := range p.batch.Messages() {
 			f.queued.add(load{1, len(m.Payload())})
 		}
 		a.conns = f.server.receivers(a.conns[:0], p.to)
 		f.remember(p, a.conns)
 		for _, c := range a.conns {
-			f.stage(c, p.messages)
+			f.stage(c, &p.batch)
 		}
 	}
 	a.free()
@@ -174,7 +175,7 @@ func (f *fanout) queue() {
 // remember adds messages to the history that they and later ones to the same target
 // may refer back to, if any of the receivers can make use of that. It is called with
 // the lock of commits held: the order in a history is that of queueing.
-func (f *fanout) remember(p post, receivers []*conn) {
+func (f *fanout) remember(p *post, receivers []*conn) {
 	if f.history == nil || p.to.rooms != nil {
 		return
 	}
@@ -185,18 +186,21 @@ func (f *fanout) remember(p post, receivers []*conn) {
 	if !p.to.all {
 		h = f.server.rooms.history(p.to.room, f.server.upgrader.NewHistory)
 	}
-	for _, m := range p.messages {
+	for _, m := range p.batch.Messages() {
 		h.Add(m)
 	}
 }
 
 // stage queues messages for one socket. It is called with the lock of commits held.
-func (f *fanout) stage(c *conn, messages []*transport.PreparedMessage) {
-	if b := f.behind[c]; b != nil {
-		b.messages = append(b.messages, messages...)
+func (f *fanout) stage(c *conn, b *transport.PreparedBatch) {
+	if c.shut {
 		return
 	}
-	n, verdict := c.stage(messages)
+	if late := f.behind[c]; late != nil {
+		late.batch.Append(b.Messages()...)
+		return
+	}
+	n, verdict := c.stage(b)
 	if n > 0 && !c.dirty {
 		c.dirty = true
 		f.dirty = append(f.dirty, c)
@@ -207,7 +211,10 @@ func (f *fanout) stage(c *conn, messages []*transport.PreparedMessage) {
 	if f.behind == nil {
 		f.behind = make(map[*conn]*latecomer)
 	}
-	f.behind[c] = &latecomer{slices.Clone(messages[n:]), verdict}
+	late := &latecomer{verdict: verdict}
+	late.batch.Append(b.Messages()[n:]...)
+	late.refused = late.batch.Messages()
+	f.behind[c] = late
 	c.behind.Store(true)
 }
 

@@ -14,7 +14,7 @@ type link interface {
 	// A full queue is transport.ErrQueueFull, a message that will never fit into
 	// it errTooLarge. queue does not retain p.
 	queue(typ transport.MessageType, p []byte) error
-	stage(messages []*transport.PreparedMessage) (int, error)
+	stage(b *transport.PreparedBatch) (int, error)
 	flush()
 
 	// wait returns when there may be room in the queue again, queued how much
@@ -46,9 +46,7 @@ type webSocketLink struct{ *transport.Conn }
 
 func (l webSocketLink) queue(typ transport.MessageType, p []byte) error { return l.Queue(typ, p) }
 
-func (l webSocketLink) stage(messages []*transport.PreparedMessage) (int, error) {
-	return l.StagePrepared(messages)
-}
+func (l webSocketLink) stage(b *transport.PreparedBatch) (int, error) { return l.StagePrepared(b) }
 
 func (l webSocketLink) flush() { l.Flush() }
 
@@ -80,5 +78,7 @@ type webSocketHandler struct{ c *conn }
 func (h webSocketHandler) OnMessage(_ *transport.Conn, typ transport.MessageType, payload []byte) {
 	h.c.received(typ, payload)
 }
+
+func (h webSocketHandler) OnStall(*transport.Conn) { h.c.stalled() }
 
 func (h webSocketHandler) OnClose(_ *transport.Conn, err error) { h.c.ended(err) }

@@ -185,15 +185,16 @@ func WithSendQueue(bytes, messages int) ServerOption {
 }
 
 // WithWriteTimeout sets how long a client may take nothing of what is sent to it
-// before its connection is cut, and so how long [Socket.Send] may wait. Default:
-// 10 s; zero means the default. [NewServer] panics for a negative value.
+// before it is closed as a slow consumer, with code 1013, and so how long
+// [Socket.Send] may wait. It has a quarter more at the most. Default: 10 s; zero means the default. [NewServer] panics for a negative value.
 func WithWriteTimeout(d time.Duration) ServerOption {
 	return func(o *serverOptions) { o.writeTimeout = positive("WithWriteTimeout", d, o.writeTimeout) }
 }
 
 // WithCloseTimeout sets how long a closing handshake may take before the network
-// connection is closed all the same, and how long a long-polling client may take
-// to ask for the reason. Default: 5 s; zero means the default. [NewServer] panics
+// connection is closed all the same, how long a slow consumer has to read again and
+// find out that it was closed, and how long a long-polling client may take to ask for
+// the reason. Default: 5 s; zero means the default. [NewServer] panics
 // for a negative value.
 func WithCloseTimeout(d time.Duration) ServerOption {
 	return func(o *serverOptions) { o.closeTimeout = positive("WithCloseTimeout", d, o.closeTimeout) }

@@ -76,7 +76,8 @@ func (l pollLink) queue(typ transport.MessageType, p []byte) error {
 	return l.push(poll.Message{Data: append(make([]byte, 0, len(p)), p...), Binary: typ == transport.MessageBinary})
 }
 
-func (l pollLink) stage(messages []*transport.PreparedMessage) (int, error) {
+func (l pollLink) stage(b *transport.PreparedBatch) (int, error) {
+	messages := b.Messages()
 	for i, m := range messages {
 		if err := l.push(poll.Message{Data: m.Payload(), Binary: m.Type() == transport.MessageBinary}); err != nil {
 			return i, err

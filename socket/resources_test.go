@@ -172,3 +172,39 @@ func TestBytesOfAnIdleWebSocketConnection(t *testing.T) {
 		t.Errorf("an idle connection takes %d bytes of heap and %d of stack", perHeap, perStack)
 	}
 }
+
+// An event takes memory for what its handler is given and what it sends, and nothing
+// for itself.
+func TestEventsAllocateOnlyTheirData(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector drops what is pooled")
+	}
+	server := socket.NewServer(socket.WithLogger(nil), socket.WithMaxConcurrency(0))
+	socket.Handle(server, "text", func(s socket.Socket, text string) { s.Send("text", text) })
+	server.HandleFunc("any", func(s socket.Socket, data interface{}) { s.Send("any", data) })
+	h := httptest.NewServer(server)
+	defer h.Close()
+	nc := rawWebSocket(t, h.Listener.Addr().String())
+	for _, tt := range []struct {
+		event string
+		most  float64
+	}{
+		{"text", 2}, // the string, and the interface that Send takes
+		{"any", 2},  // the string, and the interface that the handler takes
+	} {
+		message := `{"event":"` + tt.event + `","data":"hello, world"}`
+		say := append([]byte{0x81, 0x80 | byte(len(message)), 0, 0, 0, 0}, message...)
+		answer := make([]byte, 2+len(message))
+		got := testing.AllocsPerRun(500, func() {
+			if _, err := nc.Write(say); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(nc, answer); err != nil || string(answer[2:]) != message {
+				t.Fatalf("answer %q, %v", answer, err)
+			}
+		})
+		if got > tt.most {
+			t.Errorf("%s: %v allocations for each event, want at most %v", tt.event, got, tt.most)
+		}
+	}
+}

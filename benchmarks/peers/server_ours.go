@@ -58,14 +58,14 @@ type bursts struct {
 	members *members[*transport.Conn]
 
 	mu      sync.Mutex // guards the fields below
-	log     []*transport.PreparedMessage
+	log     transport.PreparedBatch
 	running bool
 }
 
 func (b *bursts) publish(m *transport.PreparedMessage) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.log = append(b.log, m)
+	b.log.Append(m)
 	if !b.running {
 		b.running = true
 		go b.run() // ends when the log is empty
@@ -74,17 +74,17 @@ func (b *bursts) publish(m *transport.PreparedMessage) {
 
 func (b *bursts) run() {
 	runtime.Gosched() // others publish now
-	for log := b.take(); log != nil; log = b.take() {
-		b.members.each(func(c *transport.Conn) { c.StagePrepared(log) })
+	for log := b.take(); len(log.Messages()) > 0; log = b.take() {
+		b.members.each(func(c *transport.Conn) { c.StagePrepared(&log) })
 		b.members.each(func(c *transport.Conn) { c.Flush() })
 	}
 }
 
-func (b *bursts) take() []*transport.PreparedMessage {
+func (b *bursts) take() transport.PreparedBatch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	log := b.log
-	b.log, b.running = nil, len(log) > 0
+	b.log, b.running = transport.PreparedBatch{}, len(log.Messages()) > 0
 	return log
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -80,9 +81,9 @@ type Limits struct {
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing while there is
-	// WriteTimeout is how long the peer may take nothing while there is
 	// something to send. Then the connection is cut, after a quarter more at the
-	// latest. Default: 10 s.
+	// latest, or closed by a [StallHandler]. Once it is closing, CloseTimeout
+	// counts instead. Default: 10 s.
 	WriteTimeout time.Duration
 
 	// MessageTimeout is how long the rest of a message that has begun is waited
@@ -115,7 +116,7 @@ func (l Limits) newConfig(role wsproto.Role, maxMessage int) *config {
 		},
 		bufferSize:     min(max(orDefault(l.BufferSize, defaultBufferSize), minRead), maxBuffer),
 		queueBytes:     orUnlimited(orDefault(l.MaxQueueBytes, defaultQueueBytes)),
-		queueMessages:  orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)),
+		queueMessages:  min(orUnlimited(orDefault(l.MaxQueueMessages, defaultQueueMessages)), math.MaxInt32),
 		readTimeout:    max(l.ReadTimeout, 0),
 		writeTimeout:   max(orDefault(l.WriteTimeout, defaultWriteTimeout), 0),
 		messageTimeout: max(orDefault(l.MessageTimeout, defaultMessageTimeout), 0),
@@ -259,7 +260,9 @@ func (u *Upgrader) AcceptFunc(w http.ResponseWriter, r *http.Request, header htt
 			params, answer.Extensions = &p, value
 		}
 	}
-	head, err := wsproto.AppendAccept(make([]byte, 0, 256), answer)
+	buf := getBuffer(minBuffer)
+	defer putBuffer(buf)
+	head, err := wsproto.AppendAccept(buf.b[:0], answer)
 	if err != nil {
 		return nil, errors.Join(err, refuseUpgrade(w, &wsproto.Refusal{Status: http.StatusInternalServerError, Reason: "the server is not configured properly"}))
 	}

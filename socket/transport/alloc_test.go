@@ -3,12 +3,20 @@ package transport_test
 import (
 	"bytes"
 	"net"
+	"reflect"
 	"runtime"
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
+
+// A connection fits into what the garbage collector looks at many at a time.
+func TestConnIsSmall(t *testing.T) {
+	if size := reflect.TypeFor[transport.Conn]().Size(); size > 512 {
+		t.Errorf("a Conn takes %d bytes, want at most 512", size)
+	}
+}
 
 // echoRounds returns a function that sends messages, in one write, to an echoing
 // connection over TCP and waits for the answers, without allocating anything itself.

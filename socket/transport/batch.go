@@ -1,12 +1,18 @@
 package transport
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+)
 
 // batch is a list of frames on their way out. Batches are pooled so that a
 // queue that comes and goes with every message costs no allocation.
 type batch struct {
 	items  []item
-	bytes  int // of all frames ever added
+	first  int  // of the items that have not left
+	begun  bool // a part of that one has left
+	bytes  int  // of all frames ever added
 	frames int
 	memory int // that these lie in, with the buffers' spare room, bytes
 }
@@ -15,8 +21,9 @@ type batch struct {
 // a blocked write, in the vectors that the system call wants.
 const itemCost = 80
 
-// item is one frame or several, ready for the wire. buf owns b, or is nil when
-// b is shared with other connections and must not be changed.
+// item is one frame or several, ready for the wire. b lies in buf; it is shared with
+// other connections, and must not be changed, where buf is not pooled or, for a single
+// frame, nil.
 type item struct {
 	b   []byte
 	buf *buffer
@@ -55,6 +62,16 @@ func (q *batch) share(frame []byte) {
 	q.memory += len(frame) + itemCost
 }
 
+// shareRun appends frames that belong to several connections.
+func (q *batch) shareRun(r *run) {
+	for _, it := range r.pieces {
+		q.items = append(q.items, it)
+		q.memory += len(it.b) + itemCost
+	}
+	q.bytes += r.bytes
+	q.frames += r.frames
+}
+
 // room returns an item of the batch's own with at least n spare bytes after
 // what it holds, so that small frames lie side by side and leave in one write.
 func (q *batch) room(n int) *item {
@@ -82,6 +99,7 @@ func (q *batch) keepRest(n int, head, payload []byte) {
 	b = append(b, payload[max(n-len(head), 0):]...)
 	q.items = append(q.items, item{b: b, buf: buf})
 	q.memory += len(buf.b) + itemCost
+	q.begun = n > 0
 }
 
 // append moves all of more behind q and gives the empty list back.
@@ -95,15 +113,57 @@ func (q *batch) append(more *batch) {
 	putBatch(more)
 }
 
+// left returns the items that have not left.
+func (q *batch) left() []item { return q.items[q.first:] }
+
 // skip drops the first n bytes of the list, which have left.
 func (q *batch) skip(n int) {
-	for i := range q.items {
-		it := &q.items[i]
+	for ; q.first < len(q.items); q.first++ {
+		it := &q.items[q.first]
 		if n < len(it.b) {
 			it.b = it.b[n:]
+			q.begun = q.begun || n > 0
 			return
 		}
 		n -= len(it.b)
 		it.b = nil
+		q.begun = false
 	}
+}
+
+// cut drops the frames of which nothing has left, so that what follows is the next
+// that the peer sees.
+func (q *batch) cut() {
+	left := q.left()
+	q.memory = 0
+	if len(left) > 0 && q.begun {
+		it := &left[0]
+		end := len(it.b)
+		if it.buf != nil && q.frames > 1 {
+			end = it.frameEnd()
+		}
+		q.memory = cap(it.b) + itemCost
+		q.bytes -= len(it.b) - end
+		it.b = it.b[:end]
+		left = left[1:]
+	}
+	for i := range left {
+		q.bytes -= len(left[i].b)
+		putBuffer(left[i].buf)
+		left[i] = item{}
+	}
+	q.frames = min(q.frames, 1)
+}
+
+// frameEnd returns where the frame ends that b begins in the middle of. buf holds
+// whole frames.
+func (it *item) frameEnd() int {
+	begin := cap(it.buf.b) - cap(it.b)
+	frames := it.buf.b[:begin+len(it.b)]
+	end := 0
+	for end < begin {
+		h, n, _ := wsproto.ParseHeader(frames[end:]) // our own: it is valid
+		end += n + int(h.Length)
+	}
+	return end - begin
 }

@@ -18,6 +18,9 @@ const (
 	spare      = 64 // for a frame whose payload is as long as a power of two
 )
 
+// notPooled is the class of a buffer that is not used again.
+const notPooled int8 = -1
+
 // Shared by all connections of the process: what one gives back another takes.
 var bufferPools [numClasses]sync.Pool
 
@@ -28,7 +31,7 @@ func getBuffer(n int) *buffer {
 		size, class = size*classStep, class+1
 	}
 	if n > size+spare {
-		return &buffer{b: make([]byte, n), class: -1}
+		return &buffer{b: make([]byte, n), class: notPooled}
 	}
 	if buf, ok := bufferPools[class].Get().(*buffer); ok {
 		return buf

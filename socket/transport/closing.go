@@ -18,13 +18,26 @@ import (
 type closing struct {
 	mu      sync.Mutex // guards the fields below
 	table   wsproto.Closing
-	written bool  // our close frame has left
-	lingers bool  // the connection was failed: discard what still comes
-	over    bool  // the network connection is being closed, or is
-	closed  bool  // it is
-	err     error // what the connection ended with; nil while it is open
-	timer   *time.Timer
-	done    chan struct{} // closed with closed; nil until somebody waits
+	written bool     // our close frame has left
+	lingers bool     // the connection was failed: discard what still comes
+	over    bool     // the network connection is being closed, or is
+	closed  bool     // it is
+	err     error    // what the connection ended with; nil while it is open
+	awaited *awaited // nil until somebody waits for the end, or bounds the wait
+}
+
+// awaited is an end that is waited for. The mutex of the closing guards it.
+type awaited struct {
+	timer *time.Timer   // cuts the connection off; nil: none does
+	done  chan struct{} // closed with closed; nil until somebody waits
+}
+
+// await returns awaited. It is called with mu held.
+func (s *closing) await() *awaited {
+	if s.awaited == nil {
+		s.awaited = new(awaited)
+	}
+	return s.awaited
 }
 
 // errClosed is what calls return on a connection that this side has closed.
@@ -167,9 +180,10 @@ func (c *Conn) awaitClose() error {
 	return err
 }
 
-// Refuse ends the connection in place of what is queued: the next frame is a
-// close frame with code and reason, and the network connection is closed when
-// the peer has answered it, or after CloseTimeout. It does not block, and does
+// Refuse ends the connection in place of what is queued: the next frame, behind
+// the rest of one that has begun to leave, is a close frame with code and reason,
+// and the network connection is closed when the peer has answered it, or after
+// CloseTimeout. So a peer that reads nothing has that time to read again. It does not block, and does
 // nothing on a connection that is closing already. A reason that cannot be sent
 // is left out.
 func (c *Conn) Refuse(code StatusCode, reason string) {
@@ -196,13 +210,14 @@ func (c *Conn) Done() <-chan struct{} {
 	s := &c.closing
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
+	a := s.await()
+	if a.done == nil {
+		a.done = make(chan struct{})
 		if s.closed {
-			close(s.done)
+			close(a.done)
 		}
 	}
-	return s.done
+	return a.done
 }
 
 func closePayload(code StatusCode, reason string) ([]byte, error) {
@@ -233,6 +248,9 @@ func (c *Conn) queueClose(payload []byte, q queued) error {
 		return errClosed
 	}
 	o.discard(q)
+	if q == dropQueued && o.writing {
+		c.cutWrite()
+	}
 	c.appendFrame(o.list(), wsproto.Header{Fin: true, Opcode: wsproto.OpClose}, payload)
 	o.final.Store(true)
 	o.wake() // those who wait for room wait for nothing
@@ -360,8 +378,11 @@ func (c *Conn) cutAfter(d time.Duration) {
 	s := &c.closing
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.timer == nil && !s.over {
-		s.timer = time.AfterFunc(d, func() {
+	if s.over {
+		return
+	}
+	if a := s.await(); a.timer == nil {
+		a.timer = time.AfterFunc(d, func() {
 			_ = c.end(errCloseTimeout) // a reason that came first is not news
 		})
 	}
@@ -393,8 +414,8 @@ func (c *Conn) shut() {
 	if s.err == nil {
 		s.err = errClosed
 	}
-	if s.timer != nil {
-		s.timer.Stop()
+	if a := s.awaited; a != nil && a.timer != nil {
+		a.timer.Stop()
 	}
 	polite, err, nc := s.written, s.err, c.nc
 	s.mu.Unlock()
@@ -416,8 +437,8 @@ func (c *Conn) shut() {
 
 	s.mu.Lock()
 	s.closed = true
-	if s.done != nil {
-		close(s.done)
+	if a := s.awaited; a != nil && a.done != nil {
+		close(a.done)
 	}
 	s.mu.Unlock()
 	c.wakeReader()

@@ -92,7 +92,7 @@ func (z *codec) compresses(n int) bool {
 
 // queueCompressed is queueData for a message that is worth compressing.
 func (c *Conn) queueCompressed(h wsproto.Header, p []byte) error {
-	z := c.codec
+	z := c.codec()
 	buf := getBuffer(len(p))
 	defer putBuffer(buf)
 	if z.takeover != WindowTakeover {
@@ -202,7 +202,7 @@ func (z *codec) noteParts(head, rest []byte, v *variant, b *Budget) {
 
 // chargeWindow counts the window of what is received against the budget.
 func (c *Conn) chargeWindow() error {
-	z := c.codec
+	z := c.codec()
 	held := int64(z.inflater.Held())
 	if held == z.window || c.cfg.budget.charge(&z.window, held, inboundShare) {
 		return nil

@@ -23,18 +23,26 @@ import (
 // All methods may be called from any goroutine at any time, but only one Read
 // or Reader at a time makes progress. Messages are sent in the order of the
 // calls.
+//
+// At most 512 bytes: the garbage collector looks at larger ones one by one, and
+// there are many. What few connections need is behind pointers.
 type Conn struct {
-	nc          net.Conn        // Start may change it and raw: see detach
-	raw         syscall.RawConn // of nc, or of what is under its TLS; nil unless it can be tried without blocking
-	cfg         *config
-	subprotocol string
-	codec       *codec // nil unless permessage-deflate was agreed
+	nc     net.Conn        // Start may change it and raw: see detach
+	raw    syscall.RawConn // of nc, or of what is under its TLS; nil unless it can be tried without blocking
+	cfg    *config
+	agreed *agreed // nil: on nothing but RFC 6455
 
 	in  input
 	out output
 
 	closing closing
 	pings   atomic.Pointer[pings] // nil until Ping is called: the server pings with QueuePing
+}
+
+// agreed is what the opening handshake has agreed on.
+type agreed struct {
+	subprotocol string
+	codec       *codec // nil: no permessage-deflate
 }
 
 // config is what all connections made with the same options share.
@@ -58,15 +66,18 @@ type config struct {
 // newConn takes over nc after the opening handshake. early are the bytes that
 // followed it in the same read; they are copied.
 func newConn(nc net.Conn, cfg *config, subprotocol string, params *wsproto.DeflateParams, early []byte) *Conn {
-	c := &Conn{nc: nc, cfg: cfg, subprotocol: subprotocol}
+	c := &Conn{nc: nc, cfg: cfg}
+	if subprotocol != "" || params != nil {
+		c.agreed = &agreed{subprotocol: subprotocol}
+	}
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
 	}
 	c.raw = rawConn(nc)
 	dc := wsproto.DecoderConfig{Role: cfg.role, Limits: cfg.limits, Keep: true}
 	if params != nil {
-		c.codec = cfg.compression.codecFor(cfg.role, *params)
-		dc.Inflate = c.codec.inflater
+		c.agreed.codec = cfg.compression.codecFor(cfg.role, *params)
+		dc.Inflate = c.agreed.codec.inflater
 	}
 	c.in.dec.Init(dc)
 	if len(early) > 0 {
@@ -105,7 +116,21 @@ func rawConn(nc net.Conn) syscall.RawConn {
 }
 
 // Subprotocol returns the subprotocol that the handshake agreed on, "" if none.
-func (c *Conn) Subprotocol() string { return c.subprotocol }
+func (c *Conn) Subprotocol() string {
+	if c.agreed == nil {
+		return ""
+	}
+	return c.agreed.subprotocol
+}
+
+// codec returns how messages are compressed, nil unless permessage-deflate was
+// agreed on.
+func (c *Conn) codec() *codec {
+	if c.agreed == nil {
+		return nil
+	}
+	return c.agreed.codec
+}
 
 // LocalAddr returns the local network address.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
@@ -123,7 +148,7 @@ func (c *Conn) netConn() net.Conn {
 
 // Compressed reports whether the handshake agreed on permessage-deflate (RFC
 // 7692).
-func (c *Conn) Compressed() bool { return c.codec != nil }
+func (c *Conn) Compressed() bool { return c.codec() != nil }
 
 // Received returns a number that changes whenever bytes arrive from the peer.
 // Whoever watches over many connections compares it with the value that it saw

@@ -22,7 +22,7 @@ func (c *Conn) sendPong(payload []byte) {
 	}
 	if o.pong != nil {
 		o.bytes -= o.pong.bytes
-		o.frames -= o.pong.frames
+		o.frames -= int32(o.pong.frames)
 		putBatch(o.pong)
 	}
 	o.pong = getBatch()

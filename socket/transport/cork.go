@@ -26,7 +26,7 @@ func (c *Conn) uncorkLocked() {
 	if o.ticking {
 		o.ticking = false
 		// One that has fired already uncorks a later batch: no harm is done.
-		o.timer.Stop()
+		o.waits.timer.Stop()
 	}
 	c.flush()
 }
@@ -38,9 +38,10 @@ func (c *Conn) uncorkLocked() {
 func (c *Conn) startCorkTimer() {
 	o := &c.out
 	o.ticking = true
-	if o.timer == nil {
-		o.timer = time.AfterFunc(corkTime, c.uncork)
+	w := o.waiting()
+	if w.timer == nil {
+		w.timer = time.AfterFunc(corkTime, c.uncork)
 		return
 	}
-	o.timer.Reset(corkTime)
+	w.timer.Reset(corkTime)
 }

@@ -30,7 +30,7 @@ func (u *Upgrader) NewHistory() *History {
 }
 
 // TakesHistory reports whether what c is sent can refer to a [History].
-func (c *Conn) TakesHistory() bool { return c.codec != nil && c.codec.takeover == CommonTakeover }
+func (c *Conn) TakesHistory() bool { return c.codec() != nil && c.codec().takeover == CommonTakeover }
 
 // Add adds a message to the history, which must not be in one yet nor have been sent.
 // Messages must be queued in the order in which they were added, for each connection

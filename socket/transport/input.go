@@ -95,7 +95,7 @@ func (c *Conn) next(ctx context.Context, ev *wsproto.Event) error {
 				in.skipping = !ev.Final
 				continue
 			}
-			if c.codec != nil {
+			if c.codec() != nil {
 				if err := c.chargeWindow(); err != nil {
 					return err
 				}
@@ -154,7 +154,7 @@ func (c *Conn) chargeInput(share int64) error {
 // uncharge gives back what of the budget the input holds, when it has ended.
 func (c *Conn) uncharge() {
 	c.cfg.budget.charge(&c.in.charged, 0, anyShare)
-	if z := c.codec; z != nil && z.window != 0 {
+	if z := c.codec(); z != nil && z.window != 0 {
 		c.cfg.budget.charge(&z.window, 0, anyShare)
 	}
 }

@@ -18,9 +18,21 @@ const maxUnsent = 128 << 10
 // tcpNotSentLowat is TCP_NOTSENT_LOWAT of tcp(7), which package syscall lacks.
 const tcpNotSentLowat = 25
 
-// limitUnsent bounds what the kernel keeps for a peer that does not read.
-func (c *Conn) limitUnsent() {
-	if _, ok := c.LocalAddr().(*net.TCPAddr); !ok || c.raw == nil {
+// limitUnsent bounds what the kernel keeps for a peer that does not read. It is
+// called by the writer before n bytes are written. As long as less than the bound
+// has been written in all, no more than that can be unsent, and most connections
+// that are opened never cost the system call.
+func (c *Conn) limitUnsent(n int) {
+	o := &c.out
+	if o.limited || c.raw == nil || !c.in.served.Load() {
+		return
+	}
+	if n <= maxUnsent-int(o.sent) {
+		o.sent += int32(n)
+		return
+	}
+	o.limited = true
+	if _, ok := c.LocalAddr().(*net.TCPAddr); !ok {
 		return
 	}
 	// Where the system does not know it, everything works without it.

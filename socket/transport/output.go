@@ -23,19 +23,37 @@ type output struct {
 	deferred *batch     // messages that wait for an open Writer to finish its own
 	pong     *batch     // at most one pong, the latest; it overtakes the queue
 	bytes    int        // in all frames that are queued or being written
-	frames   int
-	leaving  int           // memory of what is being written, bytes
-	timer    *time.Timer   // ends the wait of what is corked; nil before something has waited
-	final    atomic.Bool   // the close frame is queued: nothing may follow it
-	writing  bool          // somebody writes, and will look at the queue again
-	corked   bool          // a batch of input is being handled; its end will write
-	ticking  bool          // timer is to uncork
-	stream   bool          // a Writer has begun a message and not finished it
-	blocked  bool          // a goroutine writes: what is queued stays for a while
-	charged  int64         // of the memory that is held, to the budget
-	err      error         // nothing can be sent any more
-	room     chan struct{} // closed when a write has made room; nil when nobody waits
-	free     chan struct{} // closed when a Writer has finished; nil when nobody waits
+	frames   int32
+	sent     int32       // before limited was set, bytes; the writer's, as that is
+	final    atomic.Bool // the close frame is queued: nothing may follow it
+	writing  bool        // somebody writes, and will look at the queue again
+	corked   bool        // a batch of input is being handled; its end will write
+	ticking  bool        // the timer is to uncork
+	stream   bool        // a Writer has begun a message and not finished it
+	blocked  bool        // a goroutine writes: what is queued stays for a while
+	several  bool        // more than one frame is being written
+	cut      bool        // a close frame takes the place of those that have not begun to leave
+	limited  bool        // limitUnsent has nothing left to do
+	err      error       // nothing can be sent any more
+	waits    *waits      // nil before something has waited
+}
+
+// waits are what an output needs once something has to wait in it. The mutex of the
+// output guards it.
+type waits struct {
+	leaving int           // memory of what a blocked writer writes, bytes
+	charged int64         // of the memory that is held, to the budget
+	timer   *time.Timer   // ends the wait of what is corked; nil before something was
+	room    chan struct{} // closed when a write has made room; nil when nobody waits
+	free    chan struct{} // closed when a Writer has finished; nil when nobody waits
+}
+
+// waiting returns the waits. It is called with mu held.
+func (o *output) waiting() *waits {
+	if o.waits == nil {
+		o.waits = new(waits)
+	}
+	return o.waits
 }
 
 // full reports whether a frame of n bytes finds no place beside what is queued,
@@ -43,7 +61,7 @@ type output struct {
 // through when nothing else waits: the bound is there for peers that do not
 // read, not to limit the size of messages. It is called with mu held.
 func (o *output) full(cfg *config, apart *batch, n int) bool {
-	bytes, frames := o.bytes, o.frames
+	bytes, frames := o.bytes, int(o.frames)
 	if apart != nil {
 		bytes -= apart.bytes
 		frames -= apart.frames
@@ -93,7 +111,7 @@ func (o *output) discard(q queued) {
 	for _, p := range drop[:n] {
 		if *p != nil {
 			o.bytes -= (*p).bytes
-			o.frames -= (*p).frames
+			o.frames -= int32((*p).frames)
 			putBatch(*p)
 			*p = nil
 		}
@@ -103,9 +121,9 @@ func (o *output) discard(q queued) {
 
 // wake lets those who wait for room look again. It is called with mu held.
 func (o *output) wake() {
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
+	if w := o.waits; w != nil && w.room != nil {
+		close(w.room)
+		w.room = nil
 	}
 }
 
@@ -119,10 +137,11 @@ func (c *Conn) WaitQueue(ctx context.Context) error {
 		defer o.mu.Unlock()
 		return o.err
 	}
-	if o.room == nil {
-		o.room = make(chan struct{})
+	w := o.waiting()
+	if w.room == nil {
+		w.room = make(chan struct{})
 	}
-	room := o.room
+	room := w.room
 	c.uncorkLocked()
 	select {
 	case <-room:
@@ -149,7 +168,7 @@ func (c *Conn) flush() {
 		o.mu.Unlock()
 		return
 	}
-	if o.corked && o.bytes < min(maxBuffer, c.cfg.queueBytes/2) && o.frames < c.cfg.queueMessages/2 {
+	if o.corked && o.bytes < min(maxBuffer, c.cfg.queueBytes/2) && int(o.frames) < c.cfg.queueMessages/2 {
 		if !o.ticking {
 			c.startCorkTimer()
 		}
@@ -166,6 +185,7 @@ func (c *Conn) writeQueue() {
 	for {
 		q := c.take()
 		c.out.mu.Unlock()
+		c.limitUnsent(q.bytes)
 		left, err := c.writeSome(q)
 		if left {
 			c.writeLater(q)
@@ -183,7 +203,7 @@ func (c *Conn) writeQueue() {
 func (c *Conn) writeLater(q *batch) {
 	o := &c.out
 	o.mu.Lock()
-	o.blocked, o.leaving = true, q.memory
+	o.blocked, o.waiting().leaving = true, q.memory
 	c.chargeOutput()
 	o.mu.Unlock()
 	go c.writeAll(q)
@@ -201,7 +221,10 @@ func (c *Conn) take() *batch {
 		q = p
 	}
 	o.queue, o.pong = nil, nil
-	o.leaving = q.memory
+	o.several, o.cut = q.frames > 1, false
+	if o.blocked {
+		o.waiting().leaving = q.memory
+	}
 	return q
 }
 
@@ -212,11 +235,15 @@ const writerCost = 8 << 10
 // against the budget. It is called with mu held.
 func (c *Conn) chargeOutput() {
 	o := &c.out
+	w := o.waits
+	if w == nil {
+		return // it was never blocked
+	}
 	var held int
 	if o.blocked && o.err == nil {
-		held = writerCost + o.leaving
+		held = writerCost + w.leaving
 		if c.gathers() {
-			held += min(o.leaving, maxBuffer) // what writeGathered copies it to
+			held += min(w.leaving, maxBuffer) // what writeGathered copies it to
 		}
 		for _, q := range [...]*batch{o.queue, o.deferred, o.pong} {
 			if q != nil {
@@ -224,9 +251,9 @@ func (c *Conn) chargeOutput() {
 			}
 		}
 	}
-	c.cfg.budget.charge(&o.charged, int64(held), anyShare)
-	if o.err != nil && c.codec != nil {
-		c.codec.forget(c.cfg.budget)
+	c.cfg.budget.charge(&w.charged, int64(held), anyShare)
+	if z := c.codec(); z != nil && o.err != nil {
+		z.forget(c.cfg.budget)
 	}
 }
 
@@ -238,10 +265,12 @@ func (c *Conn) wrote(q *batch, err error) bool {
 	putBatch(q)
 	o := &c.out
 	o.mu.Lock()
-	o.leaving = 0
+	if o.waits != nil {
+		o.waits.leaving = 0
+	}
 	if o.err == nil {
 		o.bytes -= bytes
-		o.frames -= frames
+		o.frames -= int32(frames)
 	}
 	if err != nil {
 		err = lostError(err)
@@ -273,5 +302,5 @@ func (c *Conn) wrote(q *batch, err error) bool {
 func (c *Conn) Buffered() (bytes, frames int) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return c.out.bytes, c.out.frames
+	return c.out.bytes, int(c.out.frames)
 }

@@ -286,14 +286,14 @@ func TestStagedMessagesLeaveInOneWrite(t *testing.T) {
 		ours, theirs := memnet.Pipe()
 		nc := &countWrites{Conn: ours}
 		c, w := testConn(t, nc, role, transport.Limits{}), newWire(t, theirs, role)
-		var messages []*transport.PreparedMessage
+		var all, first transport.PreparedBatch
 		var want []got
 		for i := range 16 {
 			text := fmt.Sprint("message ", i)
-			messages = append(messages, transport.NewPreparedMessage(transport.MessageText, []byte(text)))
+			all.Append(transport.NewPreparedMessage(transport.MessageText, []byte(text)))
 			want = append(want, gotText(text))
 		}
-		if n, err := c.StagePrepared(messages); n != 16 || err != nil {
+		if n, err := c.StagePrepared(&all); n != 16 || err != nil {
 			t.Fatalf("StagePrepared() = %d, %v", n, err)
 		}
 		synctest.Wait()
@@ -306,7 +306,8 @@ func TestStagedMessagesLeaveInOneWrite(t *testing.T) {
 		if n := nc.n.Load(); n != 1 {
 			t.Errorf("%d writes, want 1", n)
 		}
-		if _, err := c.StagePrepared(messages[:1]); err != nil {
+		first.Append(all.Messages()[0])
+		if _, err := c.StagePrepared(&first); err != nil {
 			t.Error(err)
 		}
 		must(t, c.Queue(transport.MessageText, []byte("another")))
@@ -318,14 +319,17 @@ func TestStagePreparedStopsAtAFullQueue(t *testing.T) {
 	bothRoles(t, func(t *testing.T, role wsproto.Role) {
 		c, w := memWire(t, role, transport.Limits{MaxQueueMessages: 3})
 		m := transport.NewPreparedMessage(transport.MessageText, []byte("m"))
-		n, err := c.StagePrepared([]*transport.PreparedMessage{m, m, m, m, m})
+		var five, one transport.PreparedBatch
+		five.Append(m, m, m, m, m)
+		one.Append(m)
+		n, err := c.StagePrepared(&five)
 		if n != 3 || err != transport.ErrQueueFull {
 			t.Errorf("StagePrepared() = %d, %v, want 3 and ErrQueueFull", n, err)
 		}
 		c.Flush()
 		w.want("what was queued", gotText("m"), gotText("m"), gotText("m"))
 		must(t, c.CloseNow())
-		if n, err := c.StagePrepared([]*transport.PreparedMessage{m}); n != 0 || !errors.Is(err, net.ErrClosed) {
+		if n, err := c.StagePrepared(&one); n != 0 || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("StagePrepared() = %d, %v on a closed connection", n, err)
 		}
 	})

@@ -23,6 +23,18 @@ type Handler interface {
 	OnClose(c *Conn, err error)
 }
 
+// StallHandler is a [Handler] that is told when the peer has taken nothing for the
+// write timeout. Other connections are cut then.
+type StallHandler interface {
+	Handler
+
+	// OnStall is called once or more, on a goroutine of its own, while messages are
+	// handled or not. If it closes the connection, with [Conn.Refuse] for
+	// instance, the peer has the close timeout to read again and to find out why;
+	// otherwise the connection is cut as soon as OnStall returns.
+	OnStall(c *Conn)
+}
+
 // Start lets h have what arrives from now on, until the connection ends. It
 // returns at once; OnClose tells of the end. Call it once, and not together with
 // Read or Reader, which fail from then on. Panics of the handler are not
@@ -67,7 +79,6 @@ func (c *Conn) relieve() {
 // start is Start for the caller who has the right to read.
 func (c *Conn) start() {
 	c.in.reading.keep()
-	c.limitUnsent()
 	if !c.startWatch() {
 		go c.serve(c.in.turn.state.Load()) // owned by c: ends with the connection
 	}

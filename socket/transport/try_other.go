@@ -15,7 +15,7 @@ func (c *Conn) writeNow([]byte) (int, error) { panic("BUG: no raw connection her
 
 func (c *Conn) writeMore([]byte) (int, error) { panic("BUG: no raw connection here") }
 
-func (c *Conn) limitUnsent() {}
+func (c *Conn) limitUnsent(int) {}
 
 type intake struct{}
 

@@ -32,7 +32,7 @@ func (c *Conn) Queue(typ MessageType, p []byte) error {
 		return err
 	}
 	h := wsproto.Header{Fin: true, Opcode: op}
-	if c.codec.compresses(len(p)) {
+	if c.codec().compresses(len(p)) {
 		return c.queueCompressed(h, p)
 	}
 	return c.queueData(h, p)
@@ -55,24 +55,29 @@ func (c *Conn) QueuePrepared(m *PreparedMessage) error {
 // does, and leaves it to [Conn.Flush], or to whatever is sent next, to write them: for
 // those who queue several messages for many connections before they write to any. It
 // returns how many it has queued; with fewer than all, the error says why.
-func (c *Conn) StagePrepared(messages []*PreparedMessage) (int, error) {
-	for _, m := range messages {
-		c.prepare(m)
+func (c *Conn) StagePrepared(b *PreparedBatch) (int, error) {
+	run := b.run(c) // made, if nobody has made it yet, before others wait for the lock
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if run != nil && c.admitsRun(run) {
+		o.list().shareRun(run)
+		o.bytes += run.bytes
+		o.frames += int32(run.frames)
+		return len(b.messages), nil
 	}
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	for i, m := range messages {
+	for i, m := range b.messages {
 		if err := c.stage(m); err != nil {
 			return i, err
 		}
 	}
-	return len(messages), nil
+	return len(b.messages), nil
 }
 
 // prepare compresses m as the connection will want it, if nobody has yet and it is
 // known, before others wait for the lock.
 func (c *Conn) prepare(m *PreparedMessage) {
-	if z := c.codec; z != nil && m.common == nil && c.cfg.role == wsproto.RoleServer {
+	if z := c.codec(); z != nil && m.common == nil && c.cfg.role == wsproto.RoleServer {
 		z.frame(m)
 	}
 }
@@ -91,8 +96,8 @@ func (c *Conn) stage(m *PreparedMessage) error {
 	}
 	frame := m.plain
 	var v *variant
-	if c.codec != nil {
-		if v = c.codec.frame(m); v != nil {
+	if c.codec() != nil {
+		if v = c.codec().frame(m); v != nil {
 			frame = v.frame
 		}
 	}
@@ -100,7 +105,7 @@ func (c *Conn) stage(m *PreparedMessage) error {
 		return err
 	}
 	if v != nil {
-		c.codec.noteShared(m, v, c.cfg.budget)
+		c.codec().noteShared(m, v, c.cfg.budget)
 	}
 	o.list().share(frame)
 	o.added(len(frame))
@@ -194,7 +199,7 @@ func (c *Conn) queueFrame(h wsproto.Header, payload, plain []byte) error {
 		return err
 	}
 	if plain != nil {
-		c.codec.noteSent(payload, plain, c.cfg.budget)
+		c.codec().noteSent(payload, plain, c.cfg.budget)
 	}
 	c.queueAdmitted(h, payload)
 	return nil
@@ -235,8 +240,9 @@ func (c *Conn) writeDirect(h wsproto.Header, payload []byte) {
 	q := getBatch()
 	q.bytes, q.frames = len(head)+len(payload), 1
 	o.added(q.bytes)
-	o.writing = true
+	o.writing, o.several, o.cut = true, false, false
 	o.mu.Unlock()
+	c.limitUnsent(q.bytes)
 
 	n, err := c.writeMore(head)
 	if err == nil && n == len(head) {
@@ -272,6 +278,15 @@ func (c *Conn) admitBeside(apart *batch, n int) error {
 		return ErrQueueFull
 	}
 	return nil
+}
+
+// admitsRun reports whether admit would take each frame of a run in turn. When it
+// does not know, it says no. It is called with the queue's mu held.
+func (c *Conn) admitsRun(r *run) bool {
+	o := &c.out
+	return o.err == nil && !o.final.Load() &&
+		int(o.frames)+r.frames <= c.cfg.queueMessages && o.bytes+r.bytes <= c.cfg.queueBytes &&
+		(!o.blocked || c.cfg.budget.fits(int64(r.bytes), outboundShare))
 }
 
 // appendFrame appends a frame to q. A client masks what it sends, each frame

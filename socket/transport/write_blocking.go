@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
@@ -18,24 +17,112 @@ func (c *Conn) writeAll(q *batch) {
 		}
 		q = c.take()
 		c.out.mu.Unlock()
+		c.limitUnsent(q.bytes)
 	}
 }
 
 // writeBlocking writes all of q. The write timeout bounds the time in which the
-// peer takes nothing, not the whole write.
+// peer takes nothing, not the whole write: it is looked at four times in that time.
+// Once the connection is closing, the close timeout bounds it.
 func (c *Conn) writeBlocking(q *batch) error {
-	// An old deadline would fail the next write, which may come much later.
-	defer c.disarmWrite()
+	write := c.writeVector
 	if c.gathers() {
-		return c.writeGathered(q)
-	}
-	bufs := make(net.Buffers, 0, len(q.items))
-	for i := range q.items {
-		if len(q.items[i].b) > 0 {
-			bufs = append(bufs, q.items[i].b)
+		if c.sealed() {
+			return c.writeRecords(q)
+		}
+		scratch := getBuffer(min(q.bytes, maxBuffer))
+		defer putBuffer(scratch)
+		write = func(items []item) (int, error) {
+			b, _ := gather(scratch.b, items)
+			return c.nc.Write(b)
 		}
 	}
-	return c.writePatiently(func() (int64, error) { return bufs.WriteTo(c.nc) })
+	// An old deadline would fail the next write, which may come much later.
+	defer c.armWrite(0)
+	const looks = 4
+	for idle := 0; ; {
+		c.cutBatch(q, c.cfg.writeTimeout/looks)
+		items := q.left()
+		if len(items) == 0 {
+			return nil
+		}
+		n, err := write(items)
+		q.skip(n)
+		switch {
+		case err == nil || n > 0 && errors.Is(err, os.ErrDeadlineExceeded):
+			idle = 0
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case c.out.final.Load():
+			// It was interrupted, or need not make progress any more.
+		default:
+			if idle++; idle >= looks && !c.stalled() {
+				return err
+			}
+		}
+	}
+}
+
+// writeVector writes items with one system call for many.
+func (c *Conn) writeVector(items []item) (int, error) {
+	bufs := make(net.Buffers, 0, len(items))
+	for i := range items {
+		if len(items[i].b) > 0 {
+			bufs = append(bufs, items[i].b)
+		}
+	}
+	n, err := bufs.WriteTo(c.nc)
+	return int(n), err
+}
+
+// cutBatch does what cutWrite has asked for, and lets the next write fail after d,
+// unless the connection is closing.
+func (c *Conn) cutBatch(q *batch, d time.Duration) {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cut {
+		o.cut = false
+		bytes, frames := q.bytes, q.frames
+		q.cut()
+		o.waiting().leaving = q.memory
+		if o.err == nil {
+			o.bytes -= bytes - q.bytes
+			o.frames -= int32(frames - q.frames)
+		}
+		c.chargeOutput()
+	}
+	switch {
+	case o.final.Load():
+		c.armWrite(0)
+	case d > 0 && !c.sealed():
+		c.armWrite(d)
+	}
+}
+
+// cutWrite makes the writer drop the frames that have not begun to leave, in favour of
+// a close frame. A write that is on its way is interrupted if there may be such. It is
+// called with the queue's mu held, while somebody writes.
+func (c *Conn) cutWrite() {
+	o := &c.out
+	o.cut = true
+	// A TLS connection is corrupt once a write has timed out: there it is cut behind
+	// the present record.
+	if o.blocked && o.several && !c.sealed() {
+		_ = c.nc.SetWriteDeadline(aLongTimeAgo) // fails only on a closed connection
+	}
+}
+
+// stalled is told that the peer has taken nothing for the write timeout, and reports
+// whether the connection is being closed for that, which gives the peer the close
+// timeout to read again.
+func (c *Conn) stalled() bool {
+	if c.in.served.Load() {
+		if h, ok := c.in.turn.handler.(StallHandler); ok {
+			h.OnStall(c)
+		}
+	}
+	return c.out.final.Load()
 }
 
 // gathers reports whether frames are copied together for a blocking write: for
@@ -49,80 +136,51 @@ func (c *Conn) gathers() bool {
 	return true
 }
 
-// writeGathered is writeBlocking for connections of which gathers is true: small
-// frames share one write.
-func (c *Conn) writeGathered(q *batch) error {
-	scratch := getBuffer(min(q.bytes, maxBuffer))
-	defer putBuffer(scratch)
-	write := c.writeOther
-	if _, ok := c.nc.(*tls.Conn); ok {
-		write = c.writeTLS
-	}
-	for i := 0; i < len(q.items); {
-		b, next := gather(scratch.b, q.items[i:])
-		i += next
-		if err := write(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *Conn) writeOther(b []byte) error {
-	return c.writePatiently(func() (int64, error) {
-		n, err := c.nc.Write(b)
-		b = b[n:]
-		return int64(n), err
-	})
-}
-
 // maxRecord is how much of a message one TLS record holds, RFC 8446 section 5.1.
 const maxRecord = 16 << 10
 
-// writeTLS writes record by record, each within the write timeout: a TLS
-// connection is corrupt once a write has timed out in part.
-func (c *Conn) writeTLS(b []byte) error {
-	for len(b) > 0 {
-		c.armWrite(c.cfg.writeTimeout)
+// writeRecords is writeBlocking through TLS, record by record, each within the write
+// timeout.
+func (c *Conn) writeRecords(q *batch) error {
+	scratch := getBuffer(min(q.bytes, maxRecord))
+	defer putBuffer(scratch)
+	var timer *time.Timer
+	if d := c.cfg.writeTimeout; d > 0 {
+		timer = time.AfterFunc(d, func() {
+			if !c.stalled() {
+				_ = c.nc.SetWriteDeadline(aLongTimeAgo) // fails only on a closed connection
+			}
+		})
+		defer timer.Stop()
+	}
+	for {
+		c.cutBatch(q, 0)
+		items := q.left()
+		if len(items) == 0 {
+			return nil
+		}
+		if timer != nil {
+			timer.Reset(c.cfg.writeTimeout)
+		}
+		b, _ := gather(scratch.b[:min(len(scratch.b), maxRecord)], items)
 		n, err := c.nc.Write(b[:min(len(b), maxRecord)])
 		if err != nil {
 			return err
 		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// writePatiently calls write until it is done, as long as it makes progress
-// within the write timeout. It looks four times in that time.
-func (c *Conn) writePatiently(write func() (int64, error)) error {
-	const looks = 4
-	for idle := 0; ; {
-		c.armWrite(c.cfg.writeTimeout / looks)
-		n, err := write()
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-		if n > 0 {
-			idle = 0
-		} else if idle++; idle == looks {
-			return err
-		}
+		q.skip(n)
 	}
 }
 
-// armWrite lets writes fail after d.
+// armWrite lets writes fail after d, or never when d is zero.
 func (c *Conn) armWrite(d time.Duration) {
+	if c.cfg.writeTimeout <= 0 && !c.out.final.Load() {
+		return // no deadline was ever set
+	}
+	var t time.Time
 	if d > 0 {
-		// It fails only on a closed connection, and then so does the write.
-		_ = c.nc.SetWriteDeadline(time.Now().Add(d))
+		t = time.Now().Add(d)
 	}
-}
-
-func (c *Conn) disarmWrite() {
-	if c.cfg.writeTimeout > 0 {
-		_ = c.nc.SetWriteDeadline(time.Time{}) // as in armWrite
-	}
+	_ = c.nc.SetWriteDeadline(t) // it fails only on a closed connection, and then so does the write
 }
 
 // gather returns the bytes of the first items, as many as one write should

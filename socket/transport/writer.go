@@ -52,10 +52,11 @@ func (c *Conn) Writer(ctx context.Context, typ MessageType) (io.WriteCloser, err
 // waitStream waits until the open message has ended. It is called with mu held
 // and gives it up.
 func (o *output) waitStream(ctx context.Context) error {
-	if o.free == nil {
-		o.free = make(chan struct{})
+	w := o.waiting()
+	if w.free == nil {
+		w.free = make(chan struct{})
 	}
-	free := o.free
+	free := w.free
 	o.mu.Unlock()
 	select {
 	case <-free:
@@ -77,9 +78,9 @@ func (o *output) endStream() {
 		o.queue.append(o.deferred)
 		o.deferred = nil
 	}
-	if o.free != nil {
-		close(o.free)
-		o.free = nil
+	if w := o.waits; w != nil && w.free != nil {
+		close(w.free)
+		w.free = nil
 	}
 }
 

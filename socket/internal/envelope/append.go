@@ -41,7 +41,7 @@ func AppendRaw(dst []byte, event string, data []byte) []byte {
 
 func appendHead(dst []byte, event string) []byte {
 	dst = append(dst, `{"event":`...)
-	dst = appendString(dst, event)
+	dst = appendString(dst, event, 0)
 	return append(dst, `,"data":`...)
 }
 
@@ -52,8 +52,8 @@ func appendData(dst []byte, data any) ([]byte, error) {
 		return append(dst, "null"...), nil
 	case string:
 		// Versions of encoding/json differ about what is not UTF-8.
-		if utf8.ValidString(v) {
-			return appendString(dst, v), nil
+		if plain := plainASCII(v); plain == len(v) || utf8.ValidString(v[plain:]) {
+			return appendString(dst, v, plain), nil
 		}
 	case bool:
 		return strconv.AppendBool(dst, v), nil

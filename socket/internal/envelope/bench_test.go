@@ -11,6 +11,7 @@ import (
 var benchTexts = []struct{ name, text string }{
 	{"small", `{"event":"chat","data":{"user":"ann","text":"hello, world"}}`},
 	{"long string", `{"event":"chat","data":"` + strings.Repeat("lorem ipsum dolor sit amet ", 150) + `"}`},
+	{"64 KiB string", `{"event":"chat","data":"` + strings.Repeat("lorem ipsum dolor sit amet 12345", 64<<10/32) + `"}`},
 	{"numbers", `{"event":"chat","data":[` + strings.Repeat("123.456,-7,", 300) + `0]}`},
 }
 
@@ -50,13 +51,14 @@ func BenchmarkAppend(b *testing.B) {
 		{"string", "hello, world"},
 		{"long string", strings.Repeat("lorem ipsum dolor sit amet ", 150)},
 		{"long German string", strings.Repeat("Grüße aus der Straße ", 200)},
+		{"64 KiB string", strings.Repeat("lorem ipsum dolor sit amet 12345", 64<<10/32)},
 		{"int", 1 << 30},
 		{"raw", json.RawMessage(benchTexts[0].text)},
 		{"map", map[string]any{"user": "ann", "text": "hello, world"}},
 		{"struct", struct{ User, Text string }{"ann", "hello, world"}},
 	} {
 		b.Run("data="+bd.name, func(b *testing.B) {
-			buf := make([]byte, 0, 8192)
+			buf := make([]byte, 0, 128<<10)
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := envelope.Append(buf, "chat", bd.data); err != nil {

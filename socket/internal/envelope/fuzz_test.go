@@ -189,6 +189,29 @@ func TestAppendStringBytes(t *testing.T) {
 	}
 }
 
+// Each byte at each place of a long string, where several words are looked at at once,
+// alone and behind another byte that is special.
+func TestLongStringsAgainstJSON(t *testing.T) {
+	const long = 90
+	for at := range long {
+		for c := range 256 {
+			for _, other := range []byte{'x', '"', '<', 0x1f, 0xc3} {
+				inside := bytes.Repeat([]byte{'#'}, long)
+				inside[(at+3)%long] = other
+				inside[at] = byte(c)
+				raw := append(append([]byte{'"'}, inside...), '"')
+				if _, err := envelope.Parse(raw); (err == nil) != json.Valid(raw) {
+					t.Errorf("Parse(%q): %v, valid is %t", raw, err, json.Valid(raw))
+				}
+				want, _ := reference("e", string(inside))
+				if got, err := envelope.Append(nil, "e", string(inside)); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("Append(%q) = %s, %v; want %s", inside, got, err, want)
+				}
+			}
+		}
+	}
+}
+
 func FuzzAppend(f *testing.F) {
 	f.Add("chat", "hello", []byte(`{"a": "<>"}`), int64(-1), 1e-7)
 	f.Add("a<\u2028", allBytes, []byte("\"\xff\""), int64(math.MinInt64), 1e21)

@@ -5,11 +5,12 @@ import "math/bits"
 const hex = "0123456789abcdef"
 
 // appendString appends s, which is valid UTF-8, as a JSON string, as json.Marshal
-// writes it: what has a meaning in HTML or ends a line in JavaScript is escaped.
-func appendString(dst []byte, s string) []byte {
+// writes it: what has a meaning in HTML or ends a line in JavaScript is escaped. Its
+// first plain bytes are known to need no escape.
+func appendString(dst []byte, s string, plain int) []byte {
 	dst = append(dst, '"')
-	for {
-		n := plainPrefix(s)
+	for n := plain; ; n = 0 {
+		n += plainPrefix(s[n:])
 		dst = append(dst, s[:n]...)
 		if n == len(s) {
 			return append(dst, '"')
@@ -26,6 +27,43 @@ func appendString(dst []byte, s string) []byte {
 	}
 }
 
+// plainASCII returns a number of bytes that s begins with, that need no escape, and
+// that are ASCII: all there are, or some 32 fewer. Where it is all of s, one look has
+// told that s is UTF-8 as well.
+func plainASCII(s string) int {
+	i := 0
+	for len(s)-i >= 32 {
+		w := s[i : i+32]
+		marks := unplain(load(w[0:8])) | unplain(load(w[8:16])) | unplain(load(w[16:24])) | unplain(load(w[24:32]))
+		if marks&highs != 0 {
+			return i
+		}
+		i += 32
+	}
+	for len(s)-i >= 8 && unplain(load(s[i:i+8]))&highs == 0 {
+		i += 8
+	}
+	for i < len(s) {
+		switch c := s[i]; {
+		case c < ' ', c >= 0x80, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return i
+		}
+		i++
+	}
+	return i
+}
+
+// unplain marks, with their highest bits, the bytes of v that are not ASCII or need an
+// escape, in the way of special. What is not ASCII is marked as it is, so marks of
+// other bytes that it would make by mistake do no harm.
+func unplain(v uint64) uint64 {
+	low := v ^ ones*('"'-' ')
+	slash := v ^ ones*'\\'
+	and := v ^ ones*'&'
+	angle := v&^(ones*('<'^'>')) ^ ones*'<'
+	return v | (low - ones*(' '+1)) | (slash - ones) | (and - ones) | (angle - ones)
+}
+
 // plainPrefix returns the number of bytes that s begins with and that need no
 // escape. It looks at eight bytes at a time: see BenchmarkAppend.
 func plainPrefix(s string) int {
@@ -33,7 +71,7 @@ func plainPrefix(s string) int {
 	for i < len(s) {
 		if len(s)-i >= 8 {
 			v := load(s[i : i+8])
-			marks := special(v) | specialInHTML(v)
+			marks := (special(v) | specialInHTML(v)) & highs
 			if marks == 0 {
 				i += 8
 				continue
@@ -67,11 +105,10 @@ func load(s string) uint64 {
 // specialInHTML marks the bytes of v that are <, > or & or begin a separator, in
 // the way of special.
 func specialInHTML(v uint64) uint64 {
-	less := v ^ ones*'<'
-	greater := v ^ ones*'>'
+	angle := v&^(ones*('<'^'>')) ^ ones*'<' // both are the same without the bit they differ in
 	and := v ^ ones*'&'
 	sep := v ^ ones*uint64(lineSeparator[0])
-	return ((less-ones)&^less | (greater-ones)&^greater | (and-ones)&^and | (sep-ones)&^sep) & highs
+	return (angle-ones)&^angle | (and-ones)&^and | (sep-ones)&^sep
 }
 
 func appendEscape(dst []byte, c byte) []byte {
