@@ -30,3 +30,10 @@ func FanoutBusy(s *Server) bool {
 	defer s.fanout.mu.Unlock()
 	return s.fanout.load != load{} || len(s.fanout.log) > 0
 }
+
+// Cut ends the connection of a socket as if it had been lost.
+func Cut(s Socket) {
+	if l, ok := s.(*conn).link.(*sessionLink); ok {
+		l.cut()
+	}
+}

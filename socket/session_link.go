@@ -93,9 +93,10 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 }
 
 // stage is that of link.
-func (l *sessionLink) stage(messages []*transport.PreparedMessage) (int, error) {
+func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	messages := b.Messages()
 	for i, m := range messages {
 		err := l.send(m.Type(), m.Payload(), func(u physical, head []byte) error {
 			return u.stageBehind(head, m, headless(m.Type()))
@@ -455,6 +456,16 @@ func (l *sessionLink) visit(now time.Duration) {
 	}
 }
 
+// stalled is told that the client takes nothing on a connection of a generation.
+func (l *sessionLink) stalled(gen uint32) {
+	l.mu.Lock()
+	mine := gen == l.gen
+	l.mu.Unlock()
+	if mine {
+		l.c.stalled()
+	}
+}
+
 // cut drops a connection that shows no sign of life.
 func (l *sessionLink) cut() {
 	if u := l.current(); u != nil {
@@ -478,5 +489,7 @@ type sessionHandler struct {
 func (h sessionHandler) OnMessage(_ *transport.Conn, typ transport.MessageType, payload []byte) {
 	h.l.received(h.gen, typ, payload)
 }
+
+func (h sessionHandler) OnStall(*transport.Conn) { h.l.stalled(h.gen) }
 
 func (h sessionHandler) OnClose(_ *transport.Conn, err error) { h.l.lost(h.gen, err) }

@@ -123,7 +123,7 @@ func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
 		return err
 	}
 	h := wsproto.Header{Fin: true, Opcode: m.op}
-	if z := c.codec; z != nil && c.cfg.role == wsproto.RoleServer && len(m.payload) >= z.thresholds[0] {
+	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer && len(m.payload) >= z.thresholds[0] {
 		v := m.variant(variantKey{bits: uint8(z.bits), thorough: z.Thorough, skip: uint8(skip)})
 		if v != nil {
 			h.RSV = rsv1
