@@ -171,9 +171,13 @@ func (s *switching) current() socket.SessionTransport {
 func (s *switching) ConnectSession(ctx context.Context, offer string) (string, error) {
 	t := s.pick(s.n)
 	s.mu.Lock()
+	old := s.under
 	s.n++
 	s.under = t
 	s.mu.Unlock()
+	if old != nil {
+		old.Abort() // it is lost, and must let go of what it has
+	}
 	return t.ConnectSession(ctx, offer)
 }
 

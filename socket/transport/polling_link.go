@@ -147,17 +147,23 @@ func (l *pollingLink) send(messages [][]byte, typ MessageType) error {
 	}
 }
 
+// overError is why nothing can be sent any more.
+type overError struct{ cause error }
+
+func (e *overError) Error() string   { return e.cause.Error() }
+func (e *overError) Unwrap() []error { return []error{e.cause, net.ErrClosed} }
+
 // push queues as many messages as there is room for and sees to it that they are
 // posted. It returns their number, and [poll.ErrFull] if there are more.
 func (l *pollingLink) push(messages [][]byte, typ MessageType) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return 0, l.err
+		return 0, &overError{l.err}
 	}
 	if l.refused != nil {
 		l.space.set() // for another goroutine that waits
-		return 0, l.refused
+		return 0, &overError{l.refused}
 	}
 	for _, data := range messages {
 		m := poll.Message{Binary: typ == MessageBinary, Data: slices.Clone(data)}
