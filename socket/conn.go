@@ -18,7 +18,6 @@ type conn struct {
 	id     string
 	server *Server
 	link   link
-	refers bool // to the history of its rooms; set with link
 	info   requestInfo
 	rates  *rates // nil: there are no limits
 
@@ -28,6 +27,7 @@ type conn struct {
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
 	beat   beat                     // owned by the server's pulse; entry and held: its mu
 	dirty  bool                     // queued messages are not written; the fanout's
+	refers bool                     // to the history of its rooms; set with link
 	behind atomic.Bool              // the fanout keeps messages for it
 
 	mu     sync.Mutex // guards the fields below
