@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/kleeedolinux/socket.go/socket"
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -315,6 +316,66 @@ func TestPastOfRoomsThatComeAndGo(t *testing.T) {
 		}
 		if n := socket.RoomCount(server); n != 0 {
 			t.Errorf("%d rooms are left", n)
+		}
+	}, "mixed")
+}
+
+// A client that is behind gets what was kept for it in order, each message in a form
+// that it can inflate, and with those that were published meanwhile.
+func TestWhoWasBehindHasThePastOfTheOthers(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve(withPast, socket.WithSendQueue(1<<20, 16))
+		quick, slow := e.guest(0), e.guest(0)
+		n := 0
+		publish := func() {
+			n++
+			data := quote(n, 8000)
+			for _, g := range []*guest{quick, slow} {
+				g.want = append(g.want, data)
+			}
+			if err := server.BroadcastToRoom("room", "x", data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, g := range []*guest{quick, slow} {
+			if err := g.socket.Join("room"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 5 {
+			publish()
+			e.settle()
+		}
+		line := e.conns[len(e.conns)-1]
+		line.Stall()
+		for socket.Behind(server) == 0 {
+			if n++; n > 500 {
+				t.Fatal("nobody is behind")
+			}
+			publish()
+			synctest.Wait()
+		}
+		kept := socket.Behind(server)
+		for range 3 {
+			publish()
+			quick.want = append(quick.want, "alone")
+			if err := quick.socket.Send("x", "alone"); err != nil { // settles the log
+				t.Fatal(err)
+			}
+		}
+		if now := socket.Behind(server); now != kept+3 {
+			t.Errorf("%d messages are kept, want %d", now, kept+3)
+		}
+		line.Resume()
+		e.settle()
+		for range 5 {
+			publish()
+			e.settle()
+		}
+		quick.check(t, 0)
+		slow.check(t, 0)
+		if !slow.socket.IsConnected() {
+			t.Error("who was behind is not connected any more")
 		}
 	}, "mixed")
 }
