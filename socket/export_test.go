@@ -30,3 +30,14 @@ func FanoutBusy(s *Server) bool {
 	defer s.fanout.mu.Unlock()
 	return s.fanout.load != load{} || len(s.fanout.log) > 0
 }
+
+// Behind returns how many messages a server's fan-out keeps for sockets whose queue is
+// full.
+func Behind(s *Server) (n int) {
+	s.fanout.commit.Lock()
+	defer s.fanout.commit.Unlock()
+	for _, b := range s.fanout.behind {
+		n += len(b.batch.Messages())
+	}
+	return n
+}

@@ -29,11 +29,13 @@ const (
 
 	// CommonTakeover is for servers. It lets a room's messages refer back to those
 	// that the room has had before: one text for each room is kept, of at most three
-	// times 8 KiB, and 24 bytes for each connection. So broadcasts become nearly as
+	// times 8 KiB, and 80 bytes for each connection. So broadcasts become nearly as
 	// small as with a window for each connection, for the price of compressing each
 	// at most three times in all: for those that have had the last messages, for those
-	// that have had a few, and for newcomers. What is sent to one connection alone is
-	// compressed on its own. It pays where most of what a client gets are the
+	// that have had a KiB of them, and for newcomers. Peers that demand smaller windows
+	// share forms for windows of 1 KiB or 256 bytes, three more at most. What is sent to
+	// one connection alone is compressed on its own, and sets that connection back to
+	// a newcomer if it is compressed. It pays where most of what a client gets are the
 	// messages of one room. All members of a room see its messages anyway; see
 	// [Compression] on secrets.
 	CommonTakeover
@@ -71,7 +73,8 @@ type Compression struct {
 	Threshold int
 
 	// Thorough makes messages up to a tenth smaller, for up to four times the
-	// time. With [CommonTakeover] a room's messages are always compressed so.
+	// time. With [CommonTakeover] a room's messages are always compressed so for those
+	// that have had the last ones.
 	Thorough bool
 
 	// Allow, on a server, tells for each request whether compression may be agreed

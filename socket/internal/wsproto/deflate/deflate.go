@@ -159,3 +159,20 @@ func (m *message) blocks(buf []byte, from int) bool {
 	}
 	return true
 }
+
+// maxStored is the most bytes of a stored block, RFC 1951 section 3.2.4.
+const maxStored = 1<<16 - 1
+
+// Store appends src to dst as a payload that is not compressed, of 6 bytes more for
+// each 64 KiB that have begun: for receivers that shall have it in their windows
+// although there is nothing to gain. Nothing is retained, and src must not lie in dst's
+// spare capacity.
+func Store(dst, src []byte) []byte {
+	for len(src) > 0 {
+		n := min(len(src), maxStored)
+		dst = append(dst, 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
+		dst = append(dst, src[:n]...)
+		src = src[n:]
+	}
+	return append(dst, 0)
+}
