@@ -99,9 +99,13 @@ func (d *Decoder) block(literals *literalTable, distances *distanceTable) error 
 		r = r.skip(e)
 
 		end := n + length
-		if distance <= n && distance >= 8 && end+7 <= uint(len(out)) {
-			// Eight bytes at a time, up to seven of them beyond the end.
-			for from := n - distance; n < end; n, from = n+8, from+8 {
+		if distance <= n && distance >= 8 && end+15 <= uint(len(out)) {
+			// Eight bytes at a time, and some of them beyond the end: most matches
+			// are so short that there is no branch.
+			from := n - distance
+			binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
+			binary.LittleEndian.PutUint64(out[n+8:n+16], binary.LittleEndian.Uint64(out[from+8:from+16]))
+			for n, from = n+16, from+16; n < end; n, from = n+8, from+8 {
 				binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
 			}
 			n = end
