@@ -22,9 +22,21 @@
 //	var e deflate.Encoder // pooled likewise
 //	payload, ok := e.Deflate(nil, message, window.Tail(), deflate.Options{})
 //
+// A sender that takes its context over keeps a [Context] in place of the window, and
+// gives it to the encoder:
+//
+//	payload, ok := e.DeflateContext(nil, message, &context, deflate.Options{})
+//
+// A window has to be searched through anew for each message, which takes longer than a
+// short message itself; a context remembers where what is, in as much memory again.
+// Messages that are compressed thoroughly, and long ones, have no use for that: for
+// them it is a window. If a peer gets a frame that was compressed for many, without
+// history, [Context.Append] keeps the context in step with it, or [Context.Reset] lets
+// go of it.
+//
 // The large parts have nothing to do with a connection and hold nothing between two
 // messages: a few of them serve any number of connections, of which each has its
-// windows and nothing else. Nothing here is safe for concurrent use, starts a
+// windows or contexts and nothing else. Nothing here is safe for concurrent use, starts a
 // goroutine or does input or output.
 //
 // Limits: a message has the limit that the caller gives, and no byte beyond it is

@@ -1,0 +1,82 @@
+package deflate
+
+import "math/bits"
+
+// find does what findFast does, with the table of the context. buf begins with the
+// plaintext that the context holds.
+func (c *Context) find(buf []byte, from int, m *message) (end int) {
+	var (
+		b        = &m.e.block
+		base     = uint16(c.end) - uint16(c.held) // number of the first byte of buf
+		window   = m.window
+		last     = len(buf) - 4
+		done     = from
+		i        = from
+		table    = c.table
+		shift    = c.shift()
+		patience = m.patience(fastPatience)
+	)
+	for i <= last {
+		x := load4(buf, i)
+		entry := &table[hash4(x, shift)&uint32(len(table)-1)]
+		at := base + uint16(i)
+		distance := int(at - *entry)
+		*entry = at
+		if uint(distance-1) >= uint(min(window, i)) || load4(buf, i-distance) != x {
+			if i++; i-done > patience {
+				i += min((i-done)/patience, maxStep)
+			}
+			continue
+		}
+		start, from := i, i-distance
+		i = matchEnd(buf, from+4, i+4)
+		for start > done && from > 0 && buf[start-1] == buf[from-1] {
+			start--
+			from--
+		}
+		b.match(buf[done:start], i-start, distance)
+		done = i
+		if b.full() {
+			return done
+		}
+		if i <= last {
+			// Of the places within the match two are known later.
+			table[hash4(load4(buf, i-1), shift)&uint32(len(table)-1)] = base + uint16(i-1)
+			table[hash4(load4(buf, i-2), shift)&uint32(len(table)-1)] = base + uint16(i-2)
+		}
+	}
+	b.literals(buf[done:])
+	return len(buf)
+}
+
+// index makes the end of src, which has been appended, known to find: one place in
+// four.
+func (c *Context) index(src []byte) {
+	c.makeTable()
+	src = src[max(0, len(src)-len(c.ring)):]
+	table, shift, at := c.table, c.shift(), uint16(c.end)-uint16(len(src))
+	for len(src) >= 4 {
+		table[hash4(load4(src, 0), shift)&uint32(len(table)-1)] = at
+		src = src[4:]
+		at += 4
+	}
+}
+
+// shift is that of the hash of the table.
+func (c *Context) shift() uint { return 32 - uint(bits.TrailingZeros(uint(len(c.table)))) }
+
+// makeTable makes the table as large as the ring wants it. With more bits of the hash
+// what was in one place may now be in any of several.
+func (c *Context) makeTable() {
+	if len(c.table) == len(c.ring)/2 {
+		return
+	}
+	table := make([]uint16, len(c.ring)/2)
+	if len(c.table) > 0 {
+		times := len(table) / len(c.table)
+		for i := range table {
+			table[i] = c.table[i/times]
+		}
+	}
+	c.table = table
+}
