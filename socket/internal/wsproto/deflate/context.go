@@ -5,15 +5,17 @@ import (
 	"math/bits"
 )
 
-// Context is what the sender's end of a connection keeps from one message to the
-// next, for [Encoder.DeflateContext]: the end of the plaintext that it has compressed,
-// as a [Window] has it, and beside it where in there to look for what a message
-// repeats. With a window alone that has to be found out anew for each message, which
-// takes longer than a short message itself.
+// Context is what one end of a connection keeps of one direction from message to
+// message: the end of the plaintext that was compressed, as a [Window] has it, in a form
+// that costs no more to go on with than a message is long.
 //
-// It holds no memory before the first message, then about twice of what has been
-// compressed, and at most twice the size of the window. Messages that are compressed thoroughly do
-// without the second half of it.
+// The sender's, for [Encoder.DeflateContext], also knows where in there to look for what
+// a message repeats. With a window alone that has to be found out anew for each message,
+// which takes longer than a short message itself. Messages that are compressed thoroughly
+// do without. The receiver's is for [Decoder.InflateContext].
+//
+// It holds no memory before the first message, then about as much as was appended, up to
+// the size of the window, and the sender's that much again for where to look.
 //
 // The zero value has a window of 32 KiB. A Context must not be copied once it is used,
 // and one goroutine may use it at a time.
@@ -82,14 +84,14 @@ func (e *Encoder) DeflateContext(dst, src []byte, c *Context, o Options) (out []
 	return out, ok
 }
 
-// Append adds plaintext that the receiver gets in compressed form in another way: a
-// frame that was made for many, say. It is copied. Later messages refer back to it
-// if it continues what they find, but it is not searched.
+// Append adds plaintext that was compressed in another way, and that the receiver gets:
+// a frame that was made for many, say. It is copied. Later messages refer back to it if
+// it continues what they find, but it is not searched.
 func (c *Context) Append(plain []byte) {
 	c.grow(len(plain))
 	c.end += uint32(max(0, len(plain)-len(c.ring)))
 	plain = plain[max(0, len(plain)-len(c.ring)):]
-	at := int(c.end) & (len(c.ring) - 1)
+	at := c.at()
 	n := copy(c.ring[at:], plain)
 	copy(c.ring, plain[n:])
 	c.end += uint32(len(plain))
@@ -97,18 +99,21 @@ func (c *Context) Append(plain []byte) {
 }
 
 // Reset forgets everything and lets go of the memory. A sender may do that between any
-// two messages.
+// two messages; a receiver may not, as its peer goes on to refer back.
 func (c *Context) Reset() { *c = Context{less: c.less} }
+
+// at is where the next byte goes in the ring, unless that grows for it.
+func (c *Context) at() int { return int(c.end) & (len(c.ring) - 1) }
 
 func (c *Context) bits() int { return maxWindowBits - int(c.less) }
 
 // appendTo appends the plaintext that c holds.
 func (c *Context) appendTo(b []byte) []byte {
-	if c.held < len(c.ring) {
-		return append(b, c.ring[:c.held]...)
+	at := c.at()
+	if c.held == len(c.ring) {
+		b = append(b, c.ring[at:]...)
 	}
-	at := int(c.end) & (len(c.ring) - 1)
-	return append(append(b, c.ring[at:]...), c.ring[:at]...)
+	return append(b, c.ring[:at]...)
 }
 
 // grow makes room for n more bytes, as far as the window allows.

@@ -2,6 +2,8 @@ package deflate_test
 
 import (
 	"bytes"
+	"compress/flate"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -18,13 +20,15 @@ type contextPeer struct {
 	context  deflate.Context
 	e        *deflate.Encoder
 	o        oracle
+	d        deflate.Decoder
+	receiver deflate.Context
 	received []byte // the end of it, at least a window
 
 	plain, packed int
 }
 
 func newContextPeer(bits int, e *deflate.Encoder) *contextPeer {
-	return &contextPeer{bits: bits, context: deflate.NewContext(bits), e: e}
+	return &contextPeer{bits: bits, context: deflate.NewContext(bits), receiver: deflate.NewContext(bits), e: e}
 }
 
 // seen is what the receiver's window has.
@@ -32,8 +36,9 @@ func (p *contextPeer) seen() []byte {
 	return p.received[max(0, len(p.received)-1<<p.bits):]
 }
 
-// got is that the receiver has inflated a message.
+// got is that the receiver has inflated a message, which is its own.
 func (p *contextPeer) got(text []byte) {
+	p.receiver.Append(text)
 	p.received = append(p.seen(), text...)
 }
 
@@ -68,7 +73,10 @@ func (p *contextPeer) send(t *testing.T, text []byte, o deflate.Options) bool {
 			t.Fatalf("bits %d, %+v: %d bytes behind %d come back as %d, distance %d, %v", p.bits, o, len(text), len(p.seen()), len(got), distance, err)
 		}
 	}
-	p.got(text)
+	if got, err := p.d.InflateContext([]byte("x"), payload, &p.receiver, len(text)); err != nil || string(got[:1]) != "x" || !bytes.Equal(got[1:], text) {
+		t.Fatalf("bits %d, %+v: %d bytes behind %d come back as %d, %v", p.bits, o, len(text), len(p.seen()), len(got)-1, err)
+	}
+	p.received = append(p.seen(), text...)
 	return true
 }
 
@@ -80,7 +88,7 @@ func TestContextRoundTrip(t *testing.T) {
 	for bits := 8; bits <= 15; bits++ {
 		p := newContextPeer(bits, &e)
 		sent, refused := 0, 0
-		for range 60 {
+		for range 40 {
 			size := []int{0, 1, 3, 4, 20, 100, 300, 1000, 5000, 40_000}[rng.IntN(10)]
 			for _, text := range texts(rng, size) {
 				switch rng.IntN(20) {
@@ -307,7 +315,7 @@ func TestContextAllocatesNothingPerMessage(t *testing.T) {
 	for _, bits := range []int{8, 12, 15} {
 		c := deflate.NewContext(bits)
 		c.Append(german(rng, 1<<bits))
-		for _, text := range [][]byte{newMix(100).next(), newMix(2048).next(), german(rng, 100_000), noise(rng, 1000)} {
+		for _, text := range [][]byte{newMix(100).next(), newMix(2048).next(), german(rng, 20_000), noise(rng, 1000)} {
 			for _, o := range []deflate.Options{{}, {Thorough: true}} {
 				if n := testing.AllocsPerRun(10, func() { e.DeflateContext(out, text, &c, o) }); n != 0 {
 					t.Errorf("bits %d, %d bytes, %+v: %v allocations", bits, len(text), o, n)
@@ -347,15 +355,89 @@ func TestContextRefusesBitsThatTheRFCDoesNotHave(t *testing.T) {
 	}
 }
 
+// TestReceiverOfCompressFlate has the context of a receiver whose peer is a compressor of
+// compress/flate, with messages of all sizes and some that are damaged: these change
+// nothing.
+func TestReceiverOfCompressFlate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(79, 80))
+	for _, level := range []int{1, 6, 9} {
+		var b bytes.Buffer
+		sender, err := flate.NewWriter(&b, level)
+		must(t, err)
+		var d deflate.Decoder
+		var c deflate.Context
+		for i, message := range inflateMix(40_000, 60) {
+			if i%8 != 0 {
+				message = message[:rng.IntN(2000)]
+			}
+			b.Reset()
+			payload := flushed(sender, &b, message)
+			if _, err := d.InflateContext(nil, payload[:len(payload)/2], &c, -1); err == nil && len(payload) > 2 {
+				t.Fatalf("level %d, message %d: half of it is taken", level, i)
+			}
+			if _, err := d.InflateContext(nil, payload, &c, len(message)-1); len(message) > 0 && !errors.Is(err, deflate.ErrTooLong) {
+				t.Fatalf("level %d, message %d: %v, want ErrTooLong", level, i, err)
+			}
+			got, err := d.InflateContext(nil, payload, &c, len(message))
+			if err != nil || !bytes.Equal(got, message) {
+				t.Fatalf("level %d, message %d: %d of %d bytes, %v", level, i, len(got), len(message), err)
+			}
+		}
+		if n := c.Kept(); n != 32<<10 {
+			t.Errorf("level %d: a full context of a receiver holds %d bytes", level, n)
+		}
+	}
+}
+
+// TestReferencesReachAsFarAsTheContext copies from the first byte that is there, and
+// from one before, wherever the ring is cut.
+func TestReferencesReachAsFarAsTheContext(t *testing.T) {
+	var d deflate.Decoder
+	plain := inflateMix(5000, 1)[0]
+	for _, sent := range []int{0, 1, 200, 255, 256, 257, 300, 511, 512, 513, 4000} {
+		size := min(sent, 512)
+		for _, before := range []int{0, 1, 255} { // bytes of the message that come first
+			for _, length := range []int{3, 9, 257, 258} {
+				for _, near := range []int{-1, 0, 1, 2, 100, size} {
+					distance := size + before - near
+					if distance <= 0 {
+						continue
+					}
+					c := deflate.NewContext(9)
+					for rest := plain[:sent]; len(rest) > 0; rest = rest[min(len(rest), 77):] {
+						c.Append(rest[:min(len(rest), 77)])
+					}
+					payload := literalsThenCopy(plain[:before], length, distance)
+					got, err := d.InflateContext(nil, payload, &c, 1000)
+					if near < 0 {
+						if !errors.Is(err, deflate.ErrCorrupt) {
+							t.Errorf("%d sent, distance %d: %d bytes, %v, want ErrCorrupt", sent, distance, len(got), err)
+						}
+						continue
+					}
+					want, wantErr := flateInflate(payload, plain[sent-size:sent])
+					if err != nil || wantErr != nil || !bytes.Equal(got, want) {
+						t.Errorf("%d sent, before %d, distance %d: %q, %v, want %q, %v", sent, before, distance, got, err, want, wantErr)
+					}
+				}
+			}
+		}
+	}
+}
+
 func ExampleEncoder_DeflateContext() {
 	var e deflate.Encoder // shared by many connections
 	c := deflate.NewContext(12)
 	message := []byte(`{"event":"typing","data":{"room":"general","user":"alice"}}`)
+
+	var d deflate.Decoder
+	peer := deflate.NewContext(12)
 	for range 2 {
 		payload, ok := e.DeflateContext(nil, message, &c, deflate.Options{})
-		fmt.Println(len(message), len(payload), ok)
+		got, err := d.InflateContext(nil, payload, &peer, 1024)
+		fmt.Println(len(message), len(payload), ok, string(got) == string(message), err)
 	}
 	// Output:
-	// 59 57 true
-	// 59 4 true
+	// 59 57 true true <nil>
+	// 59 4 true true <nil>
 }

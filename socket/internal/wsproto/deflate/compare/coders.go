@@ -169,16 +169,15 @@ func oursDecoder(name string) coder {
 	})
 }
 
-func oursDecoderWindow(name string) coder {
+func oursDecoderContext(name string) coder {
 	var d deflate.Decoder
 	return coder{name, func() func(dst, src []byte) []byte {
-		w := deflate.NewWindow(windowBits)
+		c := deflate.NewContext(windowBits)
 		return func(dst, src []byte) []byte {
-			out, err := d.Inflate(dst, src, w.Tail(), maxMessage)
+			out, err := d.InflateContext(dst, src, &c, maxMessage)
 			if err != nil {
 				panic(err)
 			}
-			w.Append(out[len(dst):])
 			return out
 		}
 	}}

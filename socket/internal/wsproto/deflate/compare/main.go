@@ -71,7 +71,7 @@ func tasks() []task {
 			takeover: true,
 			input:    thoroughLike,
 			coders: []coder{
-				oursDecoderWindow("ours"),
+				oursDecoderContext("ours"),
 				readerWindow("compress/flate", newStandardReader()),
 				readerWindow("klauspost", newKlauspostReader()),
 			},

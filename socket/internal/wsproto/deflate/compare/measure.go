@@ -114,7 +114,6 @@ func (t *task) memory(c coder) int64 {
 	if t.input != nil {
 		list = t.input(list)
 	}
-	const n = 16
 	dst := make([]byte, 0, maxMessage)
 	use := func() func(dst, src []byte) []byte {
 		code := c.open()
@@ -124,15 +123,19 @@ func (t *task) memory(c coder) int64 {
 		return code
 	}
 	use() // what the connections share
-	var held [n]any
+	held := make([]any, 300)
 	before := heap()
-	for i := range held {
-		held[i] = use()
+	n := 0
+	for n < len(held) {
+		held[n] = use()
+		// A few large ones are as good as many small ones.
+		if n++; n >= 8 && heap()-before > 1<<20 {
+			break
+		}
 	}
 	after := heap()
-	runtime.KeepAlive(held)
-	runtime.KeepAlive([]any{list, dst})
-	return max(0, after-before) / n
+	runtime.KeepAlive([]any{held, list, dst, c})
+	return max(0, after-before) / int64(n)
 }
 
 func heap() int64 {
