@@ -35,7 +35,7 @@ type Encoder struct {
 	// Positions are numbered through from one message to the next, so that those of
 	// earlier messages that are left in the table are recognised by their distance.
 	table [1 << tableBits]uint32 // position of the last four bytes with a hash
-	shift uint                   // of the hash, for this message
+	mask  uint32                 // how much of the table this message uses
 	first uint64                 // number of the next message's first byte
 	chain []uint16               // see insert; nil until it is needed
 
@@ -142,7 +142,7 @@ func (m *message) number(history, size int) {
 	if m.thorough {
 		e.link(n, m.window)
 	}
-	e.shift = 32 - uint(min(max(bits.Len(uint(n))+2, 8), tableBits))
+	e.mask = 1<<min(max(bits.Len(uint(n))+2, 8), tableBits) - 1
 }
 
 // end ends the message.

@@ -1,7 +1,5 @@
 package deflate
 
-import "math/bits"
-
 // find does what findFast does, with the table of the context. buf begins with the
 // plaintext that the context holds.
 func (c *Context) find(buf []byte, from int, m *message) (end int) {
@@ -13,12 +11,12 @@ func (c *Context) find(buf []byte, from int, m *message) (end int) {
 		done     = from
 		i        = from
 		table    = c.table
-		shift    = c.shift()
+		mask     = uint32(len(c.table) - 1)
 		patience = m.patience(fastPatience)
 	)
 	for i <= last {
 		x := load4(buf, i)
-		entry := &table[hash4(x, shift)&uint32(len(table)-1)]
+		entry := &table[contextHash(x, mask)]
 		at := base + uint16(i)
 		distance := int(at - *entry)
 		*entry = at
@@ -41,8 +39,8 @@ func (c *Context) find(buf []byte, from int, m *message) (end int) {
 		}
 		if i <= last {
 			// Of the places within the match two are known later.
-			table[hash4(load4(buf, i-1), shift)&uint32(len(table)-1)] = base + uint16(i-1)
-			table[hash4(load4(buf, i-2), shift)&uint32(len(table)-1)] = base + uint16(i-2)
+			table[contextHash(load4(buf, i-1), mask)] = base + uint16(i-1)
+			table[contextHash(load4(buf, i-2), mask)] = base + uint16(i-2)
 		}
 	}
 	b.literals(buf[done:])
@@ -54,16 +52,19 @@ func (c *Context) find(buf []byte, from int, m *message) (end int) {
 func (c *Context) index(src []byte) {
 	c.makeTable()
 	src = src[max(0, len(src)-len(c.ring)):]
-	table, shift, at := c.table, c.shift(), uint16(c.end)-uint16(len(src))
+	table, mask, at := c.table, uint32(len(c.table)-1), uint16(c.end)-uint16(len(src))
 	for len(src) >= 4 {
-		table[hash4(load4(src, 0), shift)&uint32(len(table)-1)] = at
+		table[contextHash(load4(src, 0), mask)] = at
 		src = src[4:]
 		at += 4
 	}
 }
 
-// shift is that of the hash of the table.
-func (c *Context) shift() uint { return 32 - uint(bits.TrailingZeros(uint(len(c.table)))) }
+// contextHash does what hash4 does, for the tables of contexts: the largest has twice
+// as many places as the encoder's.
+func contextHash(x uint32, mask uint32) uint32 {
+	return x * 0x9E3779B1 >> (32 - (maxWindowBits - 1)) & mask
+}
 
 // makeTable makes the table as large as the ring wants it. With more bits of the hash
 // what was in one place may now be in any of several.
@@ -73,9 +74,8 @@ func (c *Context) makeTable() {
 	}
 	table := make([]uint16, len(c.ring)/2)
 	if len(c.table) > 0 {
-		times := len(table) / len(c.table)
-		for i := range table {
-			table[i] = c.table[i/times]
+		for part := table; len(part) > 0; part = part[len(c.table):] {
+			copy(part, c.table)
 		}
 	}
 	c.table = table
