@@ -33,6 +33,7 @@ type Context struct {
 	// it is believed, so it is harmless when its place has been overwritten, never came
 	// to be because its message got no shorter, or is taken for one 64 KiB later.
 	table []uint16 // half as long as ring, or nil
+	fresh int      // bytes before end that come into the table when it is used next
 }
 
 const (
@@ -64,15 +65,16 @@ func (e *Encoder) DeflateContext(dst, src []byte, c *Context, o Options) (out []
 	e.scratch = c.appendTo(e.room(c.held, src))
 	if o.Thorough || len(src) > m.window/tableMessage {
 		if out, ok = m.behind(c.held, dst, src); ok {
-			c.Append(src)
-			if !o.Thorough {
-				c.index(src)
+			if c.Append(src); c.fresh == 0 {
+				c.fresh = min(len(src), c.held)
 			}
 		}
 		return out, ok
 	}
 	c.grow(len(src))
 	c.makeTable()
+	c.index(e.scratch[max(0, c.held-c.fresh):])
+	c.fresh = 0
 	m.context = c
 	e.scratch = append(e.scratch, src...)
 	if !m.blocks(e.scratch, c.held) {
@@ -96,6 +98,9 @@ func (c *Context) Append(plain []byte) {
 	copy(c.ring, plain[n:])
 	c.end += uint32(len(plain))
 	c.held = min(c.held+len(plain), len(c.ring))
+	if c.fresh > 0 {
+		c.fresh = min(c.fresh+len(plain), c.held) // it still begins where it did
+	}
 }
 
 // Reset forgets everything and lets go of the memory. A sender may do that between any

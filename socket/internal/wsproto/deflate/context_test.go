@@ -193,6 +193,31 @@ func TestContextGoesOnIntoWhatIsNotSearched(t *testing.T) {
 	}
 }
 
+// TestContextFindsWhatLongMessagesHad: messages that do without the table are known to
+// the next one that does not.
+func TestContextFindsWhatLongMessagesHad(t *testing.T) {
+	var e deflate.Encoder
+	rng := rand.New(rand.NewPCG(81, 82))
+	for bits := 10; bits <= 15; bits++ {
+		for _, thorough := range []bool{false, true} {
+			p := newContextPeer(bits, &e)
+			p.send(t, german(rng, 200), deflate.Options{})
+			long := append(noise(rng, 1<<bits), make([]byte, 1<<bits/4)...)
+			if !p.send(t, long, deflate.Options{Thorough: thorough}) {
+				t.Fatalf("bits %d: the long message got no shorter", bits)
+			}
+			between := noise(rng, 100)
+			p.context.Append(between)
+			p.got(between)
+			before := p.packed
+			p.send(t, long[len(long)*2/3:][:100], deflate.Options{})
+			if n := p.packed - before; n > 25 {
+				t.Errorf("bits %d, thorough %v: 100 bytes of a long message before take %d", bits, thorough, n)
+			}
+		}
+	}
+}
+
 // TestContextGains compares the context's table with a search of the whole window.
 func TestContextGains(t *testing.T) {
 	for _, size := range []int{100, 300, 500, 2000, 16_000} {

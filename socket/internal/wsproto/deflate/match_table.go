@@ -47,15 +47,12 @@ func (c *Context) find(buf []byte, from int, m *message) (end int) {
 	return len(buf)
 }
 
-// index makes the end of src, which has been appended, known to find: one place in
-// four.
-func (c *Context) index(src []byte) {
-	c.makeTable()
-	src = src[max(0, len(src)-len(c.ring)):]
-	table, mask, at := c.table, uint32(len(c.table)-1), uint16(c.end)-uint16(len(src))
-	for len(src) >= 4 {
-		table[contextHash(load4(src, 0), mask)] = at
-		src = src[4:]
+// index makes the end of the plaintext known to find: one place in four.
+func (c *Context) index(end []byte) {
+	table, mask, at := c.table, uint32(len(c.table)-1), uint16(c.end)-uint16(len(end))
+	for len(end) >= 4 {
+		table[contextHash(load4(end, 0), mask)] = at
+		end = end[4:]
 		at += 4
 	}
 }
