@@ -28,7 +28,7 @@ const MaxFinalBlocks = 64
 // firstGrowth is the least that is allocated for a message, bytes.
 const firstGrowth = 512
 
-// Decoder inflates messages, one at a time. The zero value is ready. It holds 10 KB of
+// Decoder inflates messages, one at a time. The zero value is ready. It holds 11 KB of
 // tables and nothing of a message that is done, so that a few decoders serve any
 // number of connections.
 type Decoder struct {
