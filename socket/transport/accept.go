@@ -80,7 +80,6 @@ type Limits struct {
 	ReadTimeout time.Duration
 
 	// WriteTimeout is how long the peer may take nothing while there is
-	// WriteTimeout is how long the peer may take nothing while there is
 	// something to send. Then the connection is cut, after a quarter more at the
 	// latest. Default: 10 s.
 	WriteTimeout time.Duration

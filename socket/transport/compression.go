@@ -70,8 +70,8 @@ type Compression struct {
 	// Default: 512, or 64 for messages that may refer back to others.
 	Threshold int
 
-	// Thorough makes messages up to a tenth smaller, for up to four times the
-	// time. With [CommonTakeover] a room's messages are always compressed so.
+	// Thorough makes messages up to a tenth smaller, and up to a quarter with a
+	// window, for two to five times the time. With [CommonTakeover] a room's messages are always compressed so.
 	Thorough bool
 
 	// Allow, on a server, tells for each request whether compression may be agreed

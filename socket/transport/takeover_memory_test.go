@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"testing/synctest"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/memnet"
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
@@ -30,7 +31,7 @@ func pairOf(t *testing.T, budget *transport.Budget, agreed wsproto.DeflateParams
 // exchangeMany sends messages until a window of 4 KiB is full several times, and reads them.
 func exchangeMany(t *testing.T, from, to *transport.Conn) {
 	t.Helper()
-	for i := range 30 {
+	for i := range 10 {
 		m := fmt.Appendf(nil, `{"n":%d,%q}`, i, bytes.Repeat([]byte{'a' + byte(i)}, 700))
 		must(t, from.Write(t.Context(), transport.MessageText, m))
 		if _, got, err := to.Read(t.Context()); err != nil || !bytes.Equal(got, m) {
@@ -39,10 +40,25 @@ func exchangeMany(t *testing.T, from, to *transport.Conn) {
 	}
 }
 
+// exchangeAll is exchangeMany in a bubble.
+func exchangeAll(t *testing.T, from, to *transport.Conn) {
+	t.Helper()
+	exchangeMany(t, from, to)
+	synctest.Wait() // until the last write has returned, which is counted too
+}
+
+// inBubble runs a subtest in which waiting is exact.
+func inBubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
 // TestTakeoverCostsAWindowAndNothingBeforeItIsUsed counts the heap of the server's
 // ends, which alone have windows: those of clients are forgotten before it is counted.
 func TestTakeoverCostsAWindowAndNothingBeforeItIsUsed(t *testing.T) {
-	const connections = 400
+	connections := int64(200)
+	if raceEnabled {
+		connections = 50
+	}
 	measure := func(agreed wsproto.DeflateParams, use func(server, client *transport.Conn)) int64 {
 		servers, clients := make([]*transport.Conn, connections), make([]*transport.Conn, connections)
 		for i := range servers {
@@ -97,7 +113,7 @@ func TestTakeoverCostsAWindowAndNothingBeforeItIsUsed(t *testing.T) {
 // TestAgreementOnTakeoverTakesLittle compares connections that a server has accepted,
 // the client's end included.
 func TestAgreementOnTakeoverTakesLittle(t *testing.T) {
-	const connections = 300
+	const connections = 200
 	measure := func(z *transport.Compression) int64 {
 		served := make(chan *transport.Conn, connections)
 		h := liveServer(t, &transport.AcceptOptions{Compression: z}, func(c *transport.Conn) { served <- c })
@@ -156,17 +172,17 @@ func TestWindowsAreGivenBackToTheBudget(t *testing.T) {
 			must(t, server.CloseNow())
 		}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		inBubble(t, tt.name, func(t *testing.T) {
 			budget := transport.NewBudget(1 << 20)
 			server, client := takeoverPair(t, budget)
 			if used := budget.Used(); used != 0 {
 				t.Errorf("%d bytes are used before the first message", used)
 			}
-			exchangeMany(t, server, client)
+			exchangeAll(t, server, client)
 			if used := budget.Used(); used != 4<<10 {
 				t.Errorf("%d bytes are used after messages to the client, want a window of 4 KiB", used)
 			}
-			exchangeMany(t, client, server)
+			exchangeAll(t, client, server)
 			if used := budget.Used(); used != 8<<10 {
 				t.Errorf("%d bytes are used after messages both ways, want two windows of 4 KiB", used)
 			}
@@ -188,9 +204,13 @@ func TestWindowsAreGivenBackToTheBudget(t *testing.T) {
 // TestFullBudgetMakesASenderForgetItsWindow instead of failing: messages go on to be
 // compressed, each on its own.
 func TestFullBudgetMakesASenderForgetItsWindow(t *testing.T) {
+	inBubble(t, "full", fullBudget)
+}
+
+func fullBudget(t *testing.T) {
 	budget := transport.NewBudget(1 << 20)
 	server, client := takeoverPair(t, budget)
-	exchangeMany(t, server, client)
+	exchangeAll(t, server, client)
 	many := func() {
 		t.Helper()
 		m := transport.NewPreparedMessage(transport.MessageText, bytes.Repeat([]byte("to many "), 200))
@@ -198,16 +218,17 @@ func TestFullBudgetMakesASenderForgetItsWindow(t *testing.T) {
 		if _, got, err := client.Read(t.Context()); err != nil || !bytes.Equal(got, m.Payload()) {
 			t.Fatalf("a message for many comes as %.80q, %v", got, err)
 		}
+		synctest.Wait()
 	}
 	rest := budget.Max() - budget.Used()
 	budget.Add(rest)
-	exchangeMany(t, server, client) // the window does not grow, so it stays
+	exchangeAll(t, server, client) // the window does not grow, so it stays
 	many()
 	if used := budget.Used() - rest; used != 4<<10 {
 		t.Errorf("%d bytes are used for a window that was there before, want 4 KiB", used)
 	}
 	late, peer := takeoverPair(t, budget)
-	exchangeMany(t, late, peer)
+	exchangeAll(t, late, peer)
 	if used := budget.Used(); used != budget.Max() {
 		t.Errorf("%d bytes are used while the budget is full, want %d", used, budget.Max())
 	}
@@ -222,7 +243,7 @@ func TestFullBudgetMakesASenderForgetItsWindow(t *testing.T) {
 	must(t, late.CloseNow())
 	budget.Add(-rest)
 	later, peer := takeoverPair(t, budget)
-	exchangeMany(t, later, peer)
+	exchangeAll(t, later, peer)
 	if used := budget.Used(); used != 8<<10 {
 		t.Errorf("%d bytes are used once there is room, want two windows", used)
 	}
