@@ -254,3 +254,43 @@ func fullBudget(t *testing.T) {
 		t.Errorf("%d bytes are used after the end, want 0", used)
 	}
 }
+
+// TestWindowThatIsForgottenIsNotReferredTo compares the sizes of a message that is sent
+// twice: it says all of itself again while there is no memory to remember it.
+func TestWindowThatIsForgottenIsNotReferredTo(t *testing.T) {
+	budget := transport.NewBudget(1 << 20)
+	ours, theirs := memPipe()
+	c := transport.NewCompressingConn(ours, wsproto.RoleServer, transport.Limits{MemoryBudget: budget},
+		&transport.Compression{Takeover: transport.WindowTakeover}, wsproto.DeflateParams{ServerBits: 15, ClientBits: 15, ClientNoTakeover: true})
+	t.Cleanup(func() { _ = c.CloseNow() })
+	w := newWire(t, theirs, wsproto.RoleServer)
+	size := func(queue func() error) int {
+		t.Helper()
+		must(t, queue())
+		g, err := w.next()
+		must(t, err)
+		if g.rsv != 4 {
+			t.Fatalf("%v is not compressed", g)
+		}
+		return len(g.payload)
+	}
+	message := compressible(700)
+	alone := func() int { return size(func() error { return c.Queue(transport.MessageText, message) }) }
+	many := transport.NewPreparedMessage(transport.MessageText, message)
+	budget.Add(budget.Max())
+	for range 3 {
+		first := alone()
+		size(func() error { return c.QueuePrepared(many) })
+		if again := alone(); again != first {
+			t.Errorf("without memory a message has %d bytes, and then %d", first, again)
+		}
+	}
+	budget.Add(-budget.Max())
+	size(func() error { return c.QueuePrepared(many) })
+	first := alone()
+	budget.Add(budget.Max())
+	if kept := alone(); first > 100 || kept > 100 {
+		t.Errorf("a message that the peer has already takes %d bytes, and %d in a window that is kept", first, kept)
+	}
+	budget.Add(-budget.Max())
+}
