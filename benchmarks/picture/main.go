@@ -1,7 +1,3 @@
-// Command picture draws the bytes of each message by the kind of compression, from what
-// the benchmark prints:
-//
-//	go test -run '^$' -bench Compression -benchtime 100ms ./benchmarks | go run ./benchmarks/picture > docs/compression.svg
 package main
 
 import (
@@ -61,8 +57,8 @@ func read(r io.Reader) (bars []bar, err error) {
 // Where things are, in pixels.
 const (
 	width, rowHeight = 760, 20
-	labels           = 220 // of kinds, on the left
-	longest          = 440 // bar
+	labels           = 280 // of kinds, on the left
+	longest          = 400 // bar
 	top              = 46
 	heading          = 34 // above the bars of a size
 )
