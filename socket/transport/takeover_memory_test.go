@@ -47,11 +47,6 @@ func exchangeAll(t *testing.T, from, to *transport.Conn) {
 	synctest.Wait() // until the last write has returned, which is counted too
 }
 
-// inBubble runs a subtest in which waiting is exact.
-func inBubble(t *testing.T, name string, test func(t *testing.T)) {
-	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
-}
-
 // TestTakeoverCostsAWindowAndNothingBeforeItIsUsed counts the heap of the server's
 // ends, which alone have windows: those of clients are forgotten before it is counted.
 func TestTakeoverCostsAWindowAndNothingBeforeItIsUsed(t *testing.T) {
@@ -172,31 +167,33 @@ func TestWindowsAreGivenBackToTheBudget(t *testing.T) {
 			must(t, server.CloseNow())
 		}},
 	} {
-		inBubble(t, tt.name, func(t *testing.T) {
-			budget := transport.NewBudget(1 << 20)
-			server, client := takeoverPair(t, budget)
-			if used := budget.Used(); used != 0 {
-				t.Errorf("%d bytes are used before the first message", used)
-			}
-			exchangeAll(t, server, client)
-			if used := budget.Used(); used != 4<<10 {
-				t.Errorf("%d bytes are used after messages to the client, want a window of 4 KiB", used)
-			}
-			exchangeAll(t, client, server)
-			if used := budget.Used(); used != 8<<10 {
-				t.Errorf("%d bytes are used after messages both ways, want two windows of 4 KiB", used)
-			}
-			tt.end(t, server, client)
-			<-server.Done()
-			if used := budget.Used(); used != 0 {
-				t.Errorf("%d bytes are used after the end, want 0", used)
-			}
-			if err := server.Write(t.Context(), transport.MessageText, make([]byte, 1000)); err == nil {
-				t.Error("a message is sent after the end")
-			}
-			if used := budget.Used(); used != 0 {
-				t.Errorf("%d bytes are used by a message after the end, want 0", used)
-			}
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				budget := transport.NewBudget(1 << 20)
+				server, client := takeoverPair(t, budget)
+				if used := budget.Used(); used != 0 {
+					t.Errorf("%d bytes are used before the first message", used)
+				}
+				exchangeAll(t, server, client)
+				if used := budget.Used(); used != 4<<10 {
+					t.Errorf("%d bytes are used after messages to the client, want a window of 4 KiB", used)
+				}
+				exchangeAll(t, client, server)
+				if used := budget.Used(); used != 8<<10 {
+					t.Errorf("%d bytes are used after messages both ways, want two windows of 4 KiB", used)
+				}
+				tt.end(t, server, client)
+				<-server.Done()
+				if used := budget.Used(); used != 0 {
+					t.Errorf("%d bytes are used after the end, want 0", used)
+				}
+				if err := server.Write(t.Context(), transport.MessageText, make([]byte, 1000)); err == nil {
+					t.Error("a message is sent after the end")
+				}
+				if used := budget.Used(); used != 0 {
+					t.Errorf("%d bytes are used by a message after the end, want 0", used)
+				}
+			})
 		})
 	}
 }
@@ -204,7 +201,7 @@ func TestWindowsAreGivenBackToTheBudget(t *testing.T) {
 // TestFullBudgetMakesASenderForgetItsWindow instead of failing: messages go on to be
 // compressed, each on its own.
 func TestFullBudgetMakesASenderForgetItsWindow(t *testing.T) {
-	inBubble(t, "full", fullBudget)
+	synctest.Test(t, fullBudget)
 }
 
 func fullBudget(t *testing.T) {
@@ -258,6 +255,10 @@ func fullBudget(t *testing.T) {
 // TestWindowThatIsForgottenIsNotReferredTo compares the sizes of a message that is sent
 // twice: it says all of itself again while there is no memory to remember it.
 func TestWindowThatIsForgottenIsNotReferredTo(t *testing.T) {
+	synctest.Test(t, forgetting)
+}
+
+func forgetting(t *testing.T) {
 	budget := transport.NewBudget(1 << 20)
 	ours, theirs := memPipe()
 	c := transport.NewCompressingConn(ours, wsproto.RoleServer, transport.Limits{MemoryBudget: budget},
@@ -272,6 +273,7 @@ func TestWindowThatIsForgottenIsNotReferredTo(t *testing.T) {
 		if g.rsv != 4 {
 			t.Fatalf("%v is not compressed", g)
 		}
+		synctest.Wait() // until the write has returned: one that lasts needs memory too
 		return len(g.payload)
 	}
 	message := compressible(700)
