@@ -62,7 +62,7 @@ func (z *compression) codecFor(role wsproto.Role, p wsproto.DeflateParams) *code
 			c.sent.check = newVerifier(sent.Bits)
 		}
 	}
-	if c.takeover == WindowTakeover {
+	if c.takeover.ownWindow() {
 		c.deflater = z.newDeflater(wsproto.Window{Bits: int(c.bits), Takeover: true})
 	}
 	if received.Takeover {
@@ -84,7 +84,7 @@ func (z *compression) newCodec(role wsproto.Role, p wsproto.DeflateParams) *code
 }
 
 func (z *compression) newDeflater(w wsproto.Window) *wsproto.PooledDeflater {
-	return wsproto.NewDeflater(wsproto.DeflaterConfig{Window: w, Thorough: z.Thorough, Borrow: borrowEncoder, GiveBack: giveBackEncoder})
+	return wsproto.NewDeflater(wsproto.DeflaterConfig{Window: w, Table: z.Takeover == TableTakeover, Thorough: z.Thorough, Borrow: borrowEncoder, GiveBack: giveBackEncoder})
 }
 
 func newInflater(w wsproto.Window) *wsproto.PooledInflater {
@@ -97,7 +97,7 @@ func (z *codec) compresses(n int) bool {
 	if z == nil {
 		return false
 	}
-	if z.takeover == WindowTakeover {
+	if z.takeover.ownWindow() {
 		return n >= z.thresholds[1]
 	}
 	return n >= z.thresholds[0]
@@ -108,7 +108,7 @@ func (c *Conn) queueCompressed(h wsproto.Header, p []byte) error {
 	z := c.codec()
 	buf := getBuffer(len(p))
 	defer putBuffer(buf)
-	if z.takeover != WindowTakeover {
+	if !z.takeover.ownWindow() {
 		payload, ok := z.deflater.Deflate(buf.b[:0], p)
 		if !ok {
 			return c.queueData(h, p)
@@ -141,7 +141,7 @@ func (z *codec) noteSent(payload, plain []byte, b *Budget) {
 	switch z.takeover {
 	case CommonTakeover:
 		z.sent.member.Forget()
-	case WindowTakeover:
+	case WindowTakeover, TableTakeover:
 		// A sender may forget its window at any time.
 		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
 			z.forget(b)
@@ -152,7 +152,7 @@ func (z *codec) noteSent(payload, plain []byte, b *Budget) {
 // forget gives the memory for what is sent back. It is called with the lock of the
 // output held.
 func (z *codec) forget(b *Budget) {
-	if z.takeover != WindowTakeover {
+	if !z.takeover.ownWindow() {
 		return
 	}
 	z.deflater.Forget()
@@ -189,7 +189,7 @@ func (z *codec) noteShared(m *PreparedMessage, t *commonText, v *variant, b *Bud
 		} else {
 			z.sent.member.Took(&t.text)
 		}
-	case WindowTakeover:
+	case WindowTakeover, TableTakeover:
 		z.deflater.Sent(m.payload)
 		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
 			z.forget(b)

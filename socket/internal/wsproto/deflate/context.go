@@ -107,6 +107,9 @@ func (c *Context) Append(plain []byte) {
 // two messages; a receiver may not, as its peer goes on to refer back.
 func (c *Context) Reset() { *c = Context{less: c.less} }
 
+// Held is how many bytes of memory the context takes.
+func (c *Context) Held() int { return cap(c.ring) + 2*cap(c.table) }
+
 // at is where the next byte goes in the ring, unless that grows for it.
 func (c *Context) at() int { return int(c.end) & (len(c.ring) - 1) }
 
