@@ -79,6 +79,17 @@ start_chat() {
 	echo "the chat example listens on $chat_address"
 }
 
+# start_takeover builds .ci/interop/takeover and starts its server on a free port. It sets takeover_address (host:port).
+start_takeover() {
+	[[ -x $CI_TMP/takeover ]] || go build -o "$CI_TMP/takeover" ./.ci/interop/takeover
+	local port
+	port=$(free_port)
+	takeover_address=127.0.0.1:$port
+	"$CI_TMP/takeover" serve "$takeover_address" >>"$CI_TMP/takeover.log" 2>&1 &
+	started+=($!)
+	wait_for_port "$port" $! "$CI_TMP/takeover.log"
+}
+
 # stop_chat asks it to end, which it does politely and without an error.
 stop_chat() {
 	kill "$chat_pid"

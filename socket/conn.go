@@ -219,6 +219,9 @@ func (c *conn) stalled() {
 func (c *conn) closeSlow(why *slowError, attrs ...any) {
 	why.limit.Code = transport.StatusTryAgainLater
 	if !c.end(&ConnectionError{Op: "send", Err: why}) {
+		// Whoever has ended it may not have come to say so to the client, and a writer
+		// that is told of the stall must not give up before that.
+		c.link.refuse(why.limit.Code, why.reason)
 		return
 	}
 	c.server.log.Warn("socket: slow consumer closed", append([]any{"conn", c.id, "option", "With" + why.limit.Option,

@@ -37,3 +37,14 @@ func Cut(s Socket) {
 		l.cut()
 	}
 }
+
+// Behind returns how many messages a server's fan-out keeps for sockets whose queue is
+// full.
+func Behind(s *Server) (n int) {
+	s.fanout.commit.Lock()
+	defer s.fanout.commit.Unlock()
+	for _, b := range s.fanout.behind {
+		n += len(b.batch.Messages())
+	}
+	return n
+}

@@ -2,7 +2,6 @@ package socket
 
 import (
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +23,8 @@ import (
 // The lock of commits is taken before mu.
 type fanout struct {
 	server  *Server
-	history *transport.History // of what is for all sockets; nil unless rooms have theirs
-	pending atomic.Bool        // something is in the log
+	past    past        // of what is for all sockets
+	pending atomic.Bool // something is in the log
 
 	commit sync.Mutex // held while messages are being queued; guards the fields below, and dirty and shut of all sockets
 	dirty  []*conn    // that have something queued and not written
@@ -88,7 +87,13 @@ func (f *fanout) publish(to target, m *transport.PreparedMessage) {
 	if f.server.sockets.count.Load() == 0 {
 		return
 	}
-	if f.add(to, m) {
+	var full bool
+	if p := f.past.of(to, f.server.rooms); p != nil {
+		full = p.add(m, func() bool { return f.add(to, m) })
+	} else {
+		full = f.add(to, m)
+	}
+	if full {
 		f.wait()
 	}
 }
@@ -159,7 +164,6 @@ func (f *fanout) queue() {
 			f.queued.add(load{1, len(m.Payload())})
 		}
 		a.conns = f.server.receivers(a.conns[:0], p.to)
-		f.remember(p, a.conns)
 		for _, c := range a.conns {
 			f.stage(c, &p.batch)
 		}
@@ -170,25 +174,6 @@ func (f *fanout) queue() {
 	f.empty = log[:0]
 	f.pending.Store(len(f.log) > 0)
 	f.mu.Unlock()
-}
-
-// remember adds messages to the history that they and later ones to the same target
-// may refer back to, if any of the receivers can make use of that. It is called with
-// the lock of commits held: the order in a history is that of queueing.
-func (f *fanout) remember(p *post, receivers []*conn) {
-	if f.history == nil || p.to.rooms != nil {
-		return
-	}
-	if !slices.ContainsFunc(receivers, func(c *conn) bool { return c.refers }) {
-		return
-	}
-	h := f.history
-	if !p.to.all {
-		h = f.server.rooms.history(p.to.room, f.server.upgrader.NewHistory)
-	}
-	for _, m := range p.batch.Messages() {
-		h.Add(m)
-	}
 }
 
 // stage queues messages for one socket. It is called with the lock of commits held.

@@ -12,6 +12,7 @@ import (
 // that joins of different rooms do not wait for each other.
 type rooms struct {
 	seed   maphash.Seed
+	make   func() *transport.History // nil: rooms have no history
 	shards [roomShards]roomShard
 }
 
@@ -26,7 +27,7 @@ type roomShard struct {
 // joining, which the processor's caches like better than a map.
 type group struct {
 	members []*membership
-	history *transport.History // of a room; nil before it is needed
+	past    *past // of a room; nil if rooms have no history
 }
 
 // membership is a socket's place in a group.
@@ -53,37 +54,50 @@ func (r *rooms) add(m *membership) {
 			s.rooms = make(map[string]*group)
 		}
 		g = new(group)
+		if r.make != nil {
+			g.past = &past{make: r.make}
+		}
 		s.rooms[m.room] = g
 	}
 	g.add(m)
+	if g.past != nil {
+		g.past.count(m.c, 1)
+	}
 }
 
 // remove ends a membership. An empty room costs nothing.
 func (r *rooms) remove(m *membership) {
+	if p := r.drop(m); p != nil {
+		p.close()
+	}
+}
+
+// drop takes m out of its room, and returns the past of a room that is gone.
+func (r *rooms) drop(m *membership) *past {
 	s := r.shard(m.room)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.rooms[m.room]
 	g.remove(m)
-	if len(g.members) == 0 {
-		delete(s.rooms, m.room)
-		g.history.Close()
+	if g.past != nil {
+		g.past.count(m.c, -1)
 	}
-}
-
-// history returns the history of a room, nil if it has no members. make makes it.
-func (r *rooms) history(room string, make func() *transport.History) *transport.History {
-	s := r.shard(room)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.rooms[room]
-	if g == nil {
+	if len(g.members) > 0 {
 		return nil
 	}
-	if g.history == nil {
-		g.history = make()
+	delete(s.rooms, m.room)
+	return g.past
+}
+
+// past returns the past of a room, nil if it has no members.
+func (r *rooms) past(room string) *past {
+	s := r.shard(room)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if g := s.rooms[room]; g != nil {
+		return g.past
 	}
-	return g.history
+	return nil
 }
 
 // appendMembers appends the sockets that are in a room to dst. No lock is held

@@ -72,7 +72,9 @@ func NewServer(opts ...ServerOption) *Server {
 		s.log.Warn("socket: web pages of every origin may connect", "option", "WithInsecureAnyOrigin")
 	}
 	s.fanout.server = s
-	s.fanout.history = s.upgrader.NewHistory()
+	if s.upgrader.NewHistory() != nil {
+		s.rooms.make, s.fanout.past.make = s.upgrader.NewHistory, s.upgrader.NewHistory
+	}
 	s.pulse.init(s)
 	s.polling = newPollEngine(s)
 	return s
@@ -263,6 +265,7 @@ func (s *Server) open(c *conn, l link) {
 	if ws, ok := l.(webSocketLink); ok {
 		c.refers = ws.TakesHistory()
 	}
+	s.fanout.past.count(c, 1)
 	s.sockets.add(c)
 	s.pulse.add(c)
 	if s.closed() {
@@ -278,6 +281,7 @@ func (s *Server) open(c *conn, l link) {
 func (s *Server) forget(c *conn) {
 	c.leaveAll()
 	s.sockets.remove(c)
+	s.fanout.past.count(c, -1)
 	s.pulse.remove(c)
 	s.release()
 }

@@ -12,12 +12,12 @@ const batch = 64
 
 // dialAll opens n WebSocket connections and returns their descriptors, which
 // block. The server sees them come in batches.
-func dialAll(addr string, n int) ([]int, error) {
+func dialAll(addr string, n int, z deflating) ([]int, error) {
 	fds := make([]int, 0, n)
 	for len(fds) < n {
 		from := len(fds)
 		for range min(batch, n-from) {
-			fd, err := dial(addr)
+			fd, err := dial(addr, z)
 			if err != nil {
 				closeAll(fds)
 				return nil, err
@@ -25,7 +25,7 @@ func dialAll(addr string, n int) ([]int, error) {
 			fds = append(fds, fd)
 		}
 		for _, fd := range fds[from:] {
-			if err := readHandshake(fd); err != nil {
+			if err := readHandshake(fd, z); err != nil {
 				closeAll(fds)
 				return nil, err
 			}
@@ -35,7 +35,7 @@ func dialAll(addr string, n int) ([]int, error) {
 }
 
 // dial connects and sends the request of the opening handshake.
-func dial(addr string) (int, error) {
+func dial(addr string, z deflating) (int, error) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return 0, err
@@ -55,9 +55,13 @@ func dial(addr string) (int, error) {
 	if err == nil {
 		err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
 	}
+	extensions := ""
+	if z != notDeflated {
+		extensions = "Sec-WebSocket-Extensions: " + z.offer() + "\r\n"
+	}
 	if err == nil {
 		_, err = syscall.Write(fd, []byte("GET / HTTP/1.1\r\nHost: "+addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+extensions+"\r\n"))
 	}
 	if err != nil {
 		syscall.Close(fd)
@@ -68,7 +72,7 @@ func dial(addr string) (int, error) {
 
 // readHandshake reads the response. No server here sends a message of its own
 // accord, so nothing follows it.
-func readHandshake(fd int) error {
+func readHandshake(fd int, z deflating) error {
 	var buf [1024]byte
 	for n := 0; ; {
 		got, err := syscall.Read(fd, buf[n:])
@@ -83,7 +87,7 @@ func readHandshake(fd int) error {
 			if !bytes.HasPrefix(buf[:n], []byte("HTTP/1.1 101")) {
 				return fmt.Errorf("the handshake was answered with %.40q", buf[:n])
 			}
-			return nil
+			return z.check(buf[:n])
 		}
 	}
 }

@@ -16,9 +16,14 @@ func payload(size int) []byte {
 // clientFrame is a masked text frame. The key is fixed: masking costs the server
 // the same with any.
 func clientFrame(size int) []byte {
+	return clientFrameOf(payload(size))
+}
+
+// clientFrameOf is a masked text frame with that payload.
+func clientFrameOf(payload []byte) []byte {
 	key := [4]byte{0xa1, 0x5c, 0x3e, 0x97}
-	b := append(frameHeader(size, 0x80), key[:]...)
-	for i, x := range payload(size) {
+	b := append(frameHeader(len(payload), 0x80), key[:]...)
+	for i, x := range payload {
 		b = append(b, x^key[i%4])
 	}
 	return b
@@ -64,6 +69,20 @@ func parseClientHeader(b []byte) (header, size int) {
 		size = int(binary.BigEndian.Uint64(b[2:]))
 	}
 	return header, size
+}
+
+// parseServerHeader is parseClientHeader for a frame without a key, of less than 64 KiB.
+func parseServerHeader(b []byte) (header, size int) {
+	if len(b) < 2 {
+		return 0, 0
+	}
+	if size = int(b[1]); size < 126 {
+		return 2, size
+	}
+	if len(b) < 4 {
+		return 0, 0
+	}
+	return 4, int(binary.BigEndian.Uint16(b[2:]))
 }
 
 // unmask unmasks p in place.

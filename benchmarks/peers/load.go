@@ -61,7 +61,7 @@ func runLoad(addr, name string) error {
 			}
 			fmt.Println(l.w.conns)
 		case "connect":
-			if fds, err = dialAll(addr, w.conns); err != nil {
+			if fds, err = dialAll(addr, w.conns, w.deflate); err != nil {
 				return err
 			}
 			fmt.Println(len(fds))
@@ -82,13 +82,14 @@ type load struct {
 	conns    []client
 	events   []syscall.EpollEvent
 	buf      []byte
-	frames   []byte // ours, as many as are sent at once, back to back
-	ours     int    // length of one
-	stream   []byte // the server's, more than are read at once
-	theirs   int    // length of one
-	received int64  // whole messages
-	due      int64  // messages that have yet to come
-	reads    int    // so that every 16th large read is compared
+	frames   []byte    // ours, as many as are sent at once, back to back
+	ours     int       // length of one
+	stream   []byte    // the server's, more than are read at once
+	theirs   int       // length of one
+	received int64     // whole messages
+	due      int64     // messages that have yet to come
+	deflated *deflated // nil unless messages are compressed
+	reads    int       // so that every 16th large read is compared
 
 	// Broadcasts. arrived counts, for each message under way, the connections
 	// that have it; the oldest is whole's.
@@ -103,11 +104,13 @@ type client struct {
 	index   int32  // among the clients, which is what epoll reports
 	partial int    // bytes of a frame that has not come as a whole
 	got     int    // whole frames
+	next    int    // compressed messages sent
+	rest    []byte // of a compressed frame that has not come as a whole
 	unsent  []byte // what the kernel did not take yet
 }
 
 func newLoad(addr string, w workload) (*load, error) {
-	fds, err := dialAll(addr, w.conns)
+	fds, err := dialAll(addr, w.conns, w.deflate)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +131,9 @@ func newLoad(addr string, w workload) (*load, error) {
 		stream:  stream(answer, readSize+len(answer)),
 		theirs:  len(answer),
 		arrived: make([]int, window),
+	}
+	if w.deflate != notDeflated {
+		l.deflated = newDeflated(w.deflate, w.size)
 	}
 	for i, fd := range fds {
 		l.conns[i] = client{fd: fd, index: int32(i)}
@@ -247,6 +253,13 @@ func (l *load) read(c *client, running bool) error {
 	case n == 0:
 		return fmt.Errorf("the server closed a connection")
 	}
+	if l.deflated != nil {
+		whole, err := l.deflated.take(c, l.buf[:n])
+		if err != nil {
+			return err
+		}
+		return l.took(c, whole, running)
+	}
 	l.reads++
 	if n <= 4096 || l.reads%16 == 0 {
 		if want := l.stream[c.partial:][:n]; !bytes.Equal(l.buf[:n], want) {
@@ -255,10 +268,15 @@ func (l *load) read(c *client, running bool) error {
 	}
 	c.partial += n
 	whole := c.partial / l.theirs
+	c.partial %= l.theirs
+	return l.took(c, whole, running)
+}
+
+// took accounts for whole messages that have come on a connection.
+func (l *load) took(c *client, whole int, running bool) error {
 	if whole == 0 {
 		return nil
 	}
-	c.partial %= l.theirs
 	l.received += int64(whole)
 	l.due -= int64(whole)
 	if l.due < 0 {
@@ -292,9 +310,14 @@ func (l *load) note(c *client, n int) error {
 
 // send sends n messages in one write.
 func (l *load) send(c *client, n int) error {
-	b := l.frames[:n*l.ours]
 	if len(c.unsent) > 0 {
 		return fmt.Errorf("a message is due before the one before it has left")
+	}
+	var b []byte
+	if l.deflated != nil {
+		b = l.deflated.frames(c, n)
+	} else {
+		b = l.frames[:n*l.ours]
 	}
 	for {
 		sent, err := syscall.Write(c.fd, b)

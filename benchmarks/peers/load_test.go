@@ -18,6 +18,8 @@ var testWorkloads = []workload{
 	{name: "echo in flight", kind: echoes, conns: 3, inFlight: 8, size: 64},
 	{name: "large echo", kind: echoes, conns: 2, inFlight: 1, size: 64 << 10},
 	{name: "broadcast", kind: broadcasts, conns: 5, inFlight: 4, size: 64},
+	{name: "compressed", kind: echoes, conns: 3, inFlight: 8, size: 500, deflate: alone},
+	{name: "takeover", kind: echoes, conns: 3, inFlight: 8, size: 500, deflate: takeover},
 	{name: "chat", kind: chats, conns: 5, senders: 3, size: 64},
 }
 
@@ -26,7 +28,10 @@ func TestEveryServerDoesEveryWorkload(t *testing.T) {
 	for _, name := range serverNames() {
 		for _, w := range testWorkloads {
 			t.Run(name+"/"+w.name, func(t *testing.T) {
-				addr := listen(t, func(l net.Listener) { servers[name].serve(l, w.mode()) })
+				if !w.measures(name) {
+					t.Skip("the server does not offer it")
+				}
+				addr := listen(t, func(l net.Listener) { servers[name].serve(l, w) })
 				l, err := newLoad(addr, w)
 				if err != nil {
 					t.Fatal(err)

@@ -91,7 +91,7 @@ type pair struct{ server, load *process }
 // startPair starts both. The server writes a profile of itself to that file, if
 // there is a name.
 func startPair(name string, w workload, profile string) (*pair, error) {
-	s, err := start(0, "server", name, w.mode(), profile)
+	s, err := start(0, "server", name, w.name, profile)
 	if err != nil {
 		return nil, err
 	}

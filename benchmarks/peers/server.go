@@ -18,7 +18,7 @@ import (
 // "broadcast", where one connection sends, and "chat", where many do at once, it
 // sends each message to every connection.
 type server interface {
-	serve(l net.Listener, mode string) error
+	serve(l net.Listener, w workload) error
 }
 
 // servers are those that can be measured, by name.
@@ -35,7 +35,11 @@ var servers = map[string]server{
 
 // runServer is the whole of a server process: it prints the address it listens
 // on, and then its own CPU time and memory for each line that it reads.
-func runServer(name, mode, profile string) error {
+func runServer(name, row, profile string) error {
+	w, err := findWorkload(row)
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -56,7 +60,7 @@ func runServer(name, mode, profile string) error {
 	}
 	fmt.Println(l.Addr())
 	go answerQuestions(stop)
-	return servers[name].serve(l, mode)
+	return servers[name].serve(l, w)
 }
 
 // answerQuestions prints the microseconds of CPU that this process has used, and

@@ -23,7 +23,8 @@ type limitConn struct {
 	rest []byte // of a frame or handshake that is not whole
 }
 
-func (limitServer) serve(l net.Listener, mode string) error {
+func (limitServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	f, err := l.(*net.TCPListener).File()
 	if err != nil {
 		return err

@@ -14,8 +14,16 @@ import (
 // messageServer is the message layer of this module.
 type messageServer struct{}
 
-func (messageServer) serve(l net.Listener, mode string) error {
-	u := transport.NewUpgrader(&transport.AcceptOptions{Limits: transport.Limits{MaxMessageSize: 1 << 20}})
+func (messageServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
+	opts := transport.AcceptOptions{Limits: transport.Limits{MaxMessageSize: 1 << 20}}
+	switch row.deflate {
+	case alone:
+		opts.Compression = &transport.Compression{Threshold: compressFrom}
+	case takeover:
+		opts.Compression = &transport.Compression{Takeover: transport.WindowTakeover, PeerWindow: 12}
+	}
+	u := transport.NewUpgrader(&opts)
 	h := &messageHandler{broadcast: mode != "echo"}
 	h.bursts.members = &h.members
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +99,8 @@ func (b *bursts) take() transport.PreparedBatch {
 // eventServer is the whole of this module: JSON events, handlers, rooms.
 type eventServer struct{}
 
-func (eventServer) serve(l net.Listener, mode string) error {
+func (eventServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	// The load does not answer pings.
 	s := socket.NewServer(socket.WithMaxConcurrency(0), socket.WithMaxMessageSize(1<<20), socket.WithLogger(nil), socket.WithPingInterval(-1))
 	if mode != "echo" {

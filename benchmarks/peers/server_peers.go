@@ -41,8 +41,9 @@ type gorillaConn struct {
 	mu sync.Mutex
 }
 
-func (gorillaServer) serve(l net.Listener, mode string) error {
-	u := gorilla.Upgrader{WriteBufferPool: &sync.Pool{}}
+func (gorillaServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
+	u := gorilla.Upgrader{WriteBufferPool: &sync.Pool{}, EnableCompression: row.deflate != notDeflated}
 	var all members[*gorillaConn]
 	var buffers bufferPool
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
@@ -87,12 +88,20 @@ func (gorillaServer) serve(l net.Listener, mode string) error {
 // coderServer: one goroutine for each connection, buffers from a pool.
 type coderServer struct{}
 
-func (coderServer) serve(l net.Listener, mode string) error {
+func (coderServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	var all members[*coder.Conn]
 	var buffers bufferPool
 	ctx := context.Background()
+	opts := coder.AcceptOptions{CompressionThreshold: compressFrom}
+	switch row.deflate {
+	case alone:
+		opts.CompressionMode = coder.CompressionNoContextTakeover
+	case takeover:
+		opts.CompressionMode = coder.CompressionContextTakeover
+	}
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
-		c, err := coder.Accept(w, r, nil)
+		c, err := coder.Accept(w, r, &opts)
 		if err != nil {
 			return
 		}
@@ -141,7 +150,8 @@ func (c *gobwasConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-func (gobwasServer) serve(l net.Listener, mode string) error {
+func (gobwasServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	var all members[*gobwasConn]
 	var buffers bufferPool
 	for {
@@ -196,6 +206,9 @@ func (gobwasServer) serve(l net.Listener, mode string) error {
 	}
 }
 
+// compressFrom is the size of the smallest message that servers compress, bytes.
+const compressFrom = 128
+
 // gwsServer with its own Broadcaster.
 type gwsServer struct{}
 
@@ -222,9 +235,13 @@ func (h *gwsHandler) OnClose(c *gws.Conn, _ error) {
 	}
 }
 
-func (gwsServer) serve(l net.Listener, mode string) error {
+func (gwsServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	h := &gwsHandler{mode: mode}
-	u := gws.NewUpgrader(h, &gws.ServerOption{CheckUtf8Enabled: true})
+	u := gws.NewUpgrader(h, &gws.ServerOption{CheckUtf8Enabled: true, PermessageDeflate: gws.PermessageDeflate{
+		Enabled: row.deflate != notDeflated, Threshold: compressFrom, // windows of 12 bits with takeover
+		ServerContextTakeover: row.deflate == takeover, ClientContextTakeover: row.deflate == takeover,
+	}})
 	return httpServe(l, func(w http.ResponseWriter, r *http.Request) {
 		c, err := u.Upgrade(w, r)
 		if err != nil {
@@ -240,11 +257,16 @@ func (gwsServer) serve(l net.Listener, mode string) error {
 // nbioServer with its own poller.
 type nbioServer struct{}
 
-func (nbioServer) serve(l net.Listener, mode string) error {
+func (nbioServer) serve(l net.Listener, row workload) error {
+	mode := row.mode()
 	logging.SetLevel(logging.LevelNone) // standard output is for our answers
 	var all members[*nbio.Conn]
 	u := nbio.NewUpgrader()
 	u.KeepaliveTime = time.Hour // members of a room may say nothing for long
+	if row.deflate != notDeflated {
+		u.EnableCompression(true)
+		u.OnOpen(func(c *nbio.Conn) { c.EnableWriteCompression(true) })
+	}
 	if mode != "echo" {
 		u.OnOpen(func(c *nbio.Conn) { all.add(c) })
 		u.OnClose(func(c *nbio.Conn, _ error) { all.remove(c) })

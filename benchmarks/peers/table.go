@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,12 +31,18 @@ type cell struct {
 	failed  error     // why it measures no more
 }
 
+// errNotOffered is why a server takes no part in a row.
+var errNotOffered = errors.New("the server does not offer it")
+
 // row measures one workload and prints it. All servers are up at once and take
 // turns, but for those that hold idle connections, which are measured one by one.
 func (r *runner) row(w workload) error {
 	cells := make([]*cell, len(r.names))
 	for i := range cells {
 		cells[i] = &cell{}
+		if !w.measures(r.names[i]) {
+			cells[i].failed = errNotOffered
+		}
 	}
 	rounds := r.rounds
 	if w.rounds > 0 {
@@ -57,7 +64,7 @@ func (r *runner) row(w workload) error {
 	texts := make([]string, len(cells))
 	for i, c := range cells {
 		texts[i] = c.text(base, w)
-		if c.failed != nil {
+		if c.failed != nil && c.failed != errNotOffered {
 			fmt.Fprintf(os.Stderr, "peers: %s: %s: %v\n", w.name, r.names[i], c.failed)
 		}
 	}
@@ -84,6 +91,9 @@ func (r *runner) takeTurns(w workload, cells []*cell, rounds int) {
 		})
 	}
 	for i, c := range cells {
+		if c.failed != nil {
+			continue
+		}
 		if c.pair, c.failed = startPair(r.names[i], w, r.profilePath(r.names[i], w)); c.failed != nil {
 			continue
 		}
@@ -119,7 +129,11 @@ func (c *cell) try(measure func() (float64, error)) {
 // text is the cell as it is printed. The ratio is the median of those of each
 // round: what slows the machine down for a while meets both sides of it.
 func (c *cell) text(base []float64, w workload) string {
-	if c.failed != nil {
+	switch c.failed {
+	case nil:
+	case errNotOffered:
+		return "–"
+	default:
 		return "failed"
 	}
 	figure := fmt.Sprintf("%.2f µs", median(c.figures))
@@ -185,7 +199,7 @@ func (p *pair) connect() (float64, error) {
 // idleMemory is the resident bytes of each connection of a server after each was
 // used once.
 func idleMemory(name string, w workload) (float64, error) {
-	s, err := start(0, "server", name, w.mode(), "")
+	s, err := start(0, "server", name, w.name, "")
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // kind is what the load process does, and what the row says about it.
 type kind int
@@ -21,6 +24,7 @@ type workload struct {
 	inFlight int // echoes: messages under way on each connection; broadcasts: in all
 	senders  int // chats: connections that send at once
 	size     int // of a message, bytes
+	deflate  deflating
 	rounds   int // at most, 0: as many as -rounds says; for rows whose rounds take a second or more
 }
 
@@ -34,8 +38,17 @@ var workloads = []workload{
 	{name: "broadcast to 1000, one message at a time", kind: broadcasts, conns: 1000, inFlight: 1, size: 64},
 	{name: "broadcast to 5000, 16 in flight", kind: broadcasts, conns: 5000, inFlight: 16, size: 64, rounds: 9},
 	{name: "chat, 1000 members, 64 senders at once", kind: chats, conns: 1000, senders: 64, size: 64, rounds: 11},
+	{name: "compressed echo, 100 connections, 1 in flight, 500 B JSON", kind: echoes, conns: 100, inFlight: 1, size: 500, deflate: alone},
+	{name: "compressed echo, 100 connections, 16 in flight, 500 B JSON", kind: echoes, conns: 100, inFlight: 16, size: 500, deflate: alone},
+	{name: "compressed echo with takeover, 100 connections, 1 in flight, 500 B JSON", kind: echoes, conns: 100, inFlight: 1, size: 500, deflate: takeover},
+	{name: "compressed echo with takeover, 100 connections, 16 in flight, 500 B JSON", kind: echoes, conns: 100, inFlight: 16, size: 500, deflate: takeover},
 	{name: "memory per idle connection, 10,000 connections", kind: idles, conns: 10000, inFlight: 1, size: 64, rounds: 3},
 	{name: "CPU per accepted connection", kind: connects, conns: 2000, size: 64},
+}
+
+// measures reports whether a server offers what the row is about.
+func (w workload) measures(server string) bool {
+	return w.deflate == notDeflated || slices.Contains(deflates[w.deflate], server)
 }
 
 // mode is what the server has to do.

@@ -13,7 +13,8 @@ import (
 type codec struct {
 	*compression
 	takeover Takeover // of what is sent, and is agreed
-	bits     int      // of what is sent
+	bits     uint8    // of the window for what is sent
+	shares   uint8    // bits of the window for what others are sent too, see sharedBits
 
 	deflater *wsproto.PooledDeflater // guarded by the lock of the output if it has a window
 	inflater *wsproto.PooledInflater // the reader's
@@ -43,39 +44,52 @@ func giveBackDecoder(d *deflate.Decoder) { decoders.Put(d) }
 
 // codecFor returns the codec of a connection that has agreed on p.
 func (z *compression) codecFor(role wsproto.Role, p wsproto.DeflateParams) *codec {
-	keeps := p.Sent(role).Takeover && z.Takeover != NoTakeover || p.Received(role).Takeover
-	if !keeps {
-		if c, ok := z.idle.Load(p); ok {
-			return c.(*codec)
+	var idle *codec
+	if c, ok := z.idle.Load(p); ok {
+		idle = c.(*codec)
+	} else {
+		idle = z.newCodec(role, p)
+		z.idle.Store(p, idle) // one of those that were made at the same time stays
+	}
+	sent, received := p.Sent(role), p.Received(role)
+	sends := sent.Takeover && z.Takeover != NoTakeover
+	if !sends && !received.Takeover {
+		return idle
+	}
+	c := *idle
+	if sends {
+		c.takeover = z.Takeover
+		if z.Verify {
+			c.sent.check = newVerifier(sent.Bits)
 		}
 	}
-	c := z.newCodec(role, p)
-	if !keeps {
-		z.idle.Store(p, c) // one of those that were made at the same time stays
+	if c.takeover.ownWindow() {
+		c.deflater = z.newDeflater(wsproto.Window{Bits: int(c.bits), Takeover: true})
 	}
-	return c
+	if received.Takeover {
+		c.inflater = newInflater(received)
+	}
+	return &c
 }
 
+// newCodec returns a codec that keeps nothing.
 func (z *compression) newCodec(role wsproto.Role, p wsproto.DeflateParams) *codec {
-	c := &codec{compression: z, bits: min(p.Sent(role).Bits, z.Window)}
-	if p.Sent(role).Takeover {
-		c.takeover = z.Takeover
+	bits := min(p.Sent(role).Bits, z.Window)
+	return &codec{
+		compression: z,
+		bits:        uint8(bits),
+		shares:      uint8(sharedBits(bits, z.Window)),
+		deflater:    z.newDeflater(wsproto.Window{Bits: bits}),
+		inflater:    newInflater(wsproto.Window{Bits: p.Received(role).Bits}),
 	}
-	c.deflater = wsproto.NewDeflater(wsproto.DeflaterConfig{
-		Window:   wsproto.Window{Bits: c.bits, Takeover: c.takeover == WindowTakeover},
-		Thorough: z.Thorough,
-		Borrow:   borrowEncoder,
-		GiveBack: giveBackEncoder,
-	})
-	c.inflater = wsproto.NewInflater(wsproto.InflaterConfig{
-		Window:   p.Received(role),
-		Borrow:   borrowDecoder,
-		GiveBack: giveBackDecoder,
-	})
-	if z.Verify && c.takeover != NoTakeover {
-		c.sent.check = newVerifier(p.Sent(role).Bits)
-	}
-	return c
+}
+
+func (z *compression) newDeflater(w wsproto.Window) *wsproto.PooledDeflater {
+	return wsproto.NewDeflater(wsproto.DeflaterConfig{Window: w, Table: z.Takeover == TableTakeover, Thorough: z.Thorough, Borrow: borrowEncoder, GiveBack: giveBackEncoder})
+}
+
+func newInflater(w wsproto.Window) *wsproto.PooledInflater {
+	return wsproto.NewInflater(wsproto.InflaterConfig{Window: w, Borrow: borrowDecoder, GiveBack: giveBackDecoder})
 }
 
 // compresses reports whether a message of n bytes that one connection gets is worth
@@ -84,7 +98,7 @@ func (z *codec) compresses(n int) bool {
 	if z == nil {
 		return false
 	}
-	if z.takeover == WindowTakeover {
+	if z.takeover.ownWindow() {
 		return n >= z.thresholds[1]
 	}
 	return n >= z.thresholds[0]
@@ -95,7 +109,7 @@ func (c *Conn) queueCompressed(h wsproto.Header, p []byte) error {
 	z := c.codec()
 	buf := getBuffer(len(p))
 	defer putBuffer(buf)
-	if z.takeover != WindowTakeover {
+	if !z.takeover.ownWindow() {
 		payload, ok := z.deflater.Deflate(buf.b[:0], p)
 		if !ok {
 			return c.queueData(h, p)
@@ -128,7 +142,7 @@ func (z *codec) noteSent(payload, plain []byte, b *Budget) {
 	switch z.takeover {
 	case CommonTakeover:
 		z.sent.member.Forget()
-	case WindowTakeover:
+	case WindowTakeover, TableTakeover:
 		// A sender may forget its window at any time.
 		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
 			z.forget(b)
@@ -139,39 +153,44 @@ func (z *codec) noteSent(payload, plain []byte, b *Budget) {
 // forget gives the memory for what is sent back. It is called with the lock of the
 // output held.
 func (z *codec) forget(b *Budget) {
-	if z.takeover != WindowTakeover {
+	if !z.takeover.ownWindow() {
 		return
 	}
 	z.deflater.Forget()
 	b.charge(&z.sent.charged, 0, anyShare)
 }
 
-// stageShared chooses the frame of m that this connection can share with others, and
-// reports whether it is a compressed one. It is called with the lock of the output
-// held.
-func (z *codec) frame(m *PreparedMessage) *variant {
-	k := variantKey{bits: uint8(z.bits), thorough: z.Thorough}
-	if t := m.common; t != nil && z.takeover == CommonTakeover {
-		k.thorough = true
-		k.refers = t.refers(&z.sent.member, z.bits)
-	} else if len(m.payload) < z.thresholds[0] {
+// frame chooses the form of m, whose place in a history is t, that this connection can
+// share with others; nil is the plain one. It is called with the lock of the output
+// held, unless t is nil.
+func (z *codec) frame(m *PreparedMessage, t *commonText) *variant {
+	if t != nil && z.takeover == CommonTakeover {
+		k := t.key(z.compression, z.sent.member.Has(&t.text), z.shares)
+		t.want(k)
+		return m.variant(k)
+	}
+	if len(m.payload) < z.thresholds[0] {
 		return nil
 	}
-	return m.variant(k)
+	v := m.variant(variantKey{bits: z.shares, thorough: z.Thorough})
+	if v != nil && len(v.payload()) >= len(m.payload) {
+		return nil // it is for members of the history
+	}
+	return v
 }
 
-// noteShared notes that the connection gets v of m next. It is called with the lock of
-// the output held.
-func (z *codec) noteShared(m *PreparedMessage, v *variant, b *Budget) {
+// noteShared notes that the connection gets v of m next, whose place in a history is
+// t. It is called with the lock of the output held.
+func (z *codec) noteShared(m *PreparedMessage, t *commonText, v *variant, b *Budget) {
 	switch z.takeover {
 	case NoTakeover:
 	case CommonTakeover:
-		if m.common == nil {
+		if t == nil {
 			z.sent.member.Forget()
 		} else {
-			z.sent.member.Took(&m.common.text)
+			z.sent.member.Took(&t.text)
 		}
-	case WindowTakeover:
+	case WindowTakeover, TableTakeover:
 		z.deflater.Sent(m.payload)
 		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
 			z.forget(b)
@@ -189,7 +208,7 @@ func (z *codec) noteParts(head, rest []byte, v *variant, b *Budget) {
 	switch z.takeover {
 	case CommonTakeover:
 		z.sent.member.Forget()
-	case WindowTakeover:
+	case WindowTakeover, TableTakeover:
 		z.deflater.Sent(plain)
 		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
 			z.forget(b)

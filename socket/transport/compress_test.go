@@ -17,7 +17,7 @@ import (
 // encoders. Whatever is compressed is inflated by compress/flate on the spot, with what
 // the peer has by then, and by the peer, which does not go farther back than the window.
 func TestWhatIsCompressedInflatesToTheMessage(t *testing.T) {
-	for _, takeover := range []transport.Takeover{transport.NoTakeover, transport.WindowTakeover, transport.CommonTakeover} {
+	for _, takeover := range []transport.Takeover{transport.NoTakeover, transport.WindowTakeover, transport.TableTakeover, transport.CommonTakeover} {
 		t.Run(fmt.Sprint(takeover), func(t *testing.T) {
 			t.Parallel()
 			var wg sync.WaitGroup

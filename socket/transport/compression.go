@@ -27,13 +27,20 @@ const (
 	// become a third as large. A broadcast is compressed once for all, on its own.
 	WindowTakeover
 
+	// TableTakeover is WindowTakeover that also remembers where to look in the window:
+	// twice the memory, and messages of up to a quarter of the window take down to half
+	// the time. Messages are a little larger than with WindowTakeover.
+	TableTakeover
+
 	// CommonTakeover is for servers. It lets a room's messages refer back to those
 	// that the room has had before: one text for each room is kept, of at most three
-	// times 8 KiB, and 24 bytes for each connection. So broadcasts become nearly as
+	// times 8 KiB, and 80 bytes for each connection. So broadcasts become nearly as
 	// small as with a window for each connection, for the price of compressing each
 	// at most three times in all: for those that have had the last messages, for those
-	// that have had a few, and for newcomers. What is sent to one connection alone is
-	// compressed on its own. It pays where most of what a client gets are the
+	// that have had a KiB of them, and for newcomers. Peers that demand smaller windows
+	// share forms for windows of 1 KiB or 256 bytes, three more at most. What is sent to
+	// one connection alone is compressed on its own, and sets that connection back to
+	// a newcomer if it is compressed. It pays where most of what a client gets are the
 	// messages of one room. All members of a room see its messages anyway; see
 	// [Compression] on secrets.
 	CommonTakeover
@@ -56,7 +63,7 @@ type Compression struct {
 
 	// Window is the logarithm of how many bytes back messages that are sent may refer
 	// to, 8 to 15. A peer may demand less. Default: 15 (32 KiB) without takeover, 12
-	// (4 KiB) with [WindowTakeover], 13 (8 KiB) with [CommonTakeover].
+	// (4 KiB) with [WindowTakeover] and [TableTakeover], 13 (8 KiB) with [CommonTakeover].
 	Window int
 
 	// PeerWindow is the logarithm of how many bytes back the messages of the peer
@@ -70,8 +77,9 @@ type Compression struct {
 	// Default: 512, or 64 for messages that may refer back to others.
 	Threshold int
 
-	// Thorough makes messages up to a tenth smaller, for up to four times the
-	// time. With [CommonTakeover] a room's messages are always compressed so.
+	// Thorough makes messages up to a tenth smaller, and up to a quarter with a
+	// window, for two to five times the time. With [CommonTakeover] a room's messages
+	// are always compressed so for those that have had the last ones.
 	Thorough bool
 
 	// Allow, on a server, tells for each request whether compression may be agreed
@@ -106,6 +114,9 @@ func (z *Compression) validate(role wsproto.Role) error {
 	return nil
 }
 
+// ownWindow reports whether each connection has a window of its own.
+func (t Takeover) ownWindow() bool { return t == WindowTakeover || t == TableTakeover }
+
 // compression is a Compression with all defaults filled in, and what the connections
 // that are made with it share.
 type compression struct {
@@ -134,7 +145,7 @@ func newCompression(z *Compression, role wsproto.Role) *compression {
 		r.thresholds = [2]int{z.Threshold, z.Threshold}
 	}
 	if z.Window == 0 {
-		r.Window = [...]int{NoTakeover: 15, WindowTakeover: 12, CommonTakeover: 13}[z.Takeover]
+		r.Window = [...]int{NoTakeover: 15, WindowTakeover: 12, TableTakeover: 12, CommonTakeover: 13}[z.Takeover]
 	}
 	switch {
 	case z.PeerWindow < 0 || z.PeerWindow == 0 && role == wsproto.RoleServer:

@@ -334,12 +334,15 @@ func limitsOf(s wstest.Setup) transport.Limits {
 }
 
 // acceptEcho starts endpoints that accept.
-func acceptEcho(d drive) wstest.Start {
+func acceptEcho(d drive) wstest.Start { return acceptEchoWith(d, transport.Compressed(true)) }
+
+// acceptEchoWith has them compress as z says, in cases with permessage-deflate.
+func acceptEchoWith(d drive, z *transport.Compression) wstest.Start {
 	return func(t *testing.T, s wstest.Setup) (wstest.Endpoint, *memnet.Conn) {
 		e := new(echoEndpoint)
 		handler := func(w http.ResponseWriter, r *http.Request) {
 			c, err := transport.Accept(w, r, &transport.AcceptOptions{
-				Subprotocols: s.Subprotocols, Compression: transport.Compressed(s.Deflate), Limits: limitsOf(s),
+				Subprotocols: s.Subprotocols, Compression: ifSet(s.Deflate, z), Limits: limitsOf(s),
 			})
 			if err != nil {
 				e.tell(verdict(err))
@@ -359,18 +362,27 @@ func acceptEcho(d drive) wstest.Start {
 	}
 }
 
+// ifSet returns z, or nil.
+func ifSet(set bool, z *transport.Compression) *transport.Compression {
+	if !set {
+		return nil
+	}
+	return z
+}
+
 // dialEcho starts endpoints that dial.
 func dialEcho(d drive) wstest.Start {
+	return dialEchoWith(d, &transport.Compression{PeerWindow: -1, Verify: true})
+}
+
+// dialEchoWith has them compress as z says, in cases with permessage-deflate.
+func dialEchoWith(d drive, z *transport.Compression) wstest.Start {
 	return func(t *testing.T, s wstest.Setup) (wstest.Endpoint, *memnet.Conn) {
 		e := new(echoEndpoint)
 		near, far := memnet.Pipe()
-		z := transport.Compressed(s.Deflate)
-		if z != nil {
-			z.PeerWindow = -1
-		}
 		go func() { // ends when the handshake does
 			c, err := transport.Dial(t.Context(), "ws://server.example/chat", &transport.DialOptions{
-				Subprotocols: s.Subprotocols, Compression: z, Limits: limitsOf(s),
+				Subprotocols: s.Subprotocols, Compression: ifSet(s.Deflate, z), Limits: limitsOf(s),
 				Proxy:       func(*http.Request) (*url.URL, error) { return nil, nil },
 				DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
 			})

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"reflect"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
@@ -119,4 +120,39 @@ func Compressed(on bool) *Compression {
 		return nil
 	}
 	return &Compression{Verify: true}
+}
+
+// NewTestHistory returns a history for messages to connections that compress as z says.
+func NewTestHistory(z *Compression, b *Budget) *History {
+	return NewUpgrader(&AcceptOptions{Compression: z, Limits: Limits{MemoryBudget: b}}).NewHistory()
+}
+
+// Forms returns how many compressed forms of m were made.
+func (m *PreparedMessage) Forms() (n int) {
+	for v := m.variants.Load(); v != nil; v = v.next {
+		if v.frame != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// CodecSize is what a connection holds for compression by the members of a room, bytes.
+func CodecSize() uintptr { return reflect.TypeFor[codec]().Size() }
+
+// SharesCodec reports whether both connections have the same codec, and SharesCoders
+// whether both halves of theirs are the same.
+func SharesCodec(a, b *Conn) bool { return a.codec() == b.codec() }
+
+func SharesCoders(a, b *Conn) bool {
+	return a.codec().deflater == b.codec().deflater && a.codec().inflater == b.codec().inflater
+}
+
+// ShareConfig gives b the options of a, and a codec by them for what both have agreed
+// on.
+func ShareConfig(a, b *Conn, agreed wsproto.DeflateParams) {
+	b.cfg = a.cfg
+	for _, c := range [...]*Conn{a, b} {
+		c.agreed.codec = a.cfg.compression.codecFor(a.cfg.role, agreed)
+	}
 }

@@ -11,15 +11,16 @@ import (
 // PreparedMessage is a message that many connections get. It is framed, and
 // compressed, once for all of them; or a few times, where they have agreed on
 // windows of different sizes or share different parts of a [History]. It may be used
-// by any goroutines at once and sent any number of times.
+// by any goroutines at once and sent any number of times. While it is kept, so is what
+// it may refer back to.
 type PreparedMessage struct {
 	op      wsproto.Opcode
 	payload []byte
 	plain   []byte // the whole frame, as a server sends it
 
-	common   *commonText             // nil unless it is in a History; does not change once it is sent
-	variants atomic.Pointer[variant] // that were made so far
-	mu       sync.Mutex              // held while one is being made
+	common   atomic.Pointer[commonText] // nil unless it is in a History, which it then stays in
+	variants atomic.Pointer[variant]    // that were made so far
+	mu       sync.Mutex                 // held while one is being made
 }
 
 // variant is a compressed form of a message.
@@ -49,35 +50,21 @@ const (
 	refersToAll
 )
 
-// commonText is the place of a message in a [History].
-type commonText struct{ text deflate.Text }
+// littleBits is the window that refersToLittle needs.
+const littleBits = 10
 
-// littleText is how much of the text refersToLittle needs, bytes.
-const littleText = 1 << 10
-
-// refers returns how far a message to a receiver whose window has the given bits may
-// refer back.
-func (t *commonText) refers(m *deflate.Member, bits int) refers {
-	has := min(m.Has(&t.text), 1<<bits)
-	switch all := len(t.text.Before()); {
-	case has >= min(all, 1<<bits):
-		return refersToAll
-	case has >= littleText:
-		return refersToLittle
+// sharedBits returns the window of what a peer with a window of the given bits is
+// sent in a form that others get too, where the largest has the given bits. Peers
+// could demand so many different ones that to compress for each would cost more than
+// they are worth.
+func sharedBits(bits, largest int) int {
+	switch {
+	case bits >= largest:
+		return largest
+	case bits >= littleBits:
+		return littleBits
 	}
-	return refersToNothing
-}
-
-// before is the text that a variant may refer to.
-func (t *commonText) before(r refers) []byte {
-	b := t.text.Before()
-	switch r {
-	case refersToNothing:
-		return nil
-	case refersToLittle:
-		return b[max(0, len(b)-littleText):]
-	}
-	return b
+	return 8
 }
 
 // NewPreparedMessage makes a message that can be sent to many connections.
@@ -102,7 +89,8 @@ func (m *PreparedMessage) Payload() []byte { return m.payload }
 func (m *PreparedMessage) Type() MessageType { return messageType(m.op) }
 
 // variant returns a compressed form of m, which it makes if nobody has. It is nil when
-// that gains nothing.
+// that gains nothing, for a message that is not in a history: those who get others of
+// its history shall have it in their windows.
 func (m *PreparedMessage) variant(k variantKey) *variant {
 	if v, ok := m.made(k); ok {
 		return v
@@ -112,42 +100,53 @@ func (m *PreparedMessage) variant(k variantKey) *variant {
 	if v, ok := m.made(k); ok {
 		return v
 	}
-	v := &variant{key: k, next: m.variants.Load()}
-	v.frame, v.head = m.compress(k)
-	m.variants.Store(v)
+	t := m.common.Load()
+	return m.add(m.compress(k, t, t != nil))
+}
+
+func (m *PreparedMessage) made(k variantKey) (v *variant, ok bool) {
+	for v := m.variants.Load(); v != nil; v = v.next {
+		if v.key == k {
+			return v.orNil(), true
+		}
+	}
+	return nil, false
+}
+
+func (v *variant) orNil() *variant {
 	if v.frame == nil {
 		return nil
 	}
 	return v
 }
 
-func (m *PreparedMessage) made(k variantKey) (v *variant, ok bool) {
-	for v := m.variants.Load(); v != nil; v = v.next {
-		if v.key == k {
-			if v.frame == nil {
-				return nil, true
-			}
-			return v, true
-		}
-	}
-	return nil, false
+// add makes a variant known. It is called with mu held.
+func (m *PreparedMessage) add(v *variant) *variant {
+	v.next = m.variants.Load()
+	m.variants.Store(v)
+	return v.orNil()
 }
 
-// compress returns the frame of a variant, and the size of its header.
-func (m *PreparedMessage) compress(k variantKey) (frame []byte, head int) {
+// compress makes a variant of m, whose place in a history is t, or will be. If that
+// gains nothing and it is wanted all the same, it holds the message as it is.
+func (m *PreparedMessage) compress(k variantKey, t *commonText, wanted bool) *variant {
 	var history []byte
-	if m.common != nil {
-		history = m.common.before(k.refers)
+	if t != nil {
+		history = t.before(k.refers)
 	}
 	buf := getBuffer(len(m.payload))
 	defer putBuffer(buf)
 	e := borrowEncoder()
 	payload, ok := e.Deflate(buf.b[:0], m.payload[k.skip:], history, deflate.Options{WindowBits: int(k.bits), Thorough: k.thorough})
 	giveBackEncoder(e)
-	if !ok {
-		return nil, 0
+	switch {
+	case ok:
+	case wanted:
+		payload = deflate.Store(nil, m.payload[k.skip:])
+	default:
+		return &variant{key: k}
 	}
 	h := wsproto.Header{Fin: true, RSV: rsv1, Opcode: m.op}
-	frame = wsproto.AppendFrame(make([]byte, 0, 10+len(payload)), h, payload)
-	return frame, len(frame) - len(payload)
+	frame := wsproto.AppendFrame(make([]byte, 0, 10+len(payload)), h, payload)
+	return &variant{key: k, frame: frame, head: len(frame) - len(payload)}
 }

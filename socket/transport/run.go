@@ -68,7 +68,7 @@ func (r *run) of(messages []*PreparedMessage, z *codec) *run {
 	for i, m := range messages {
 		frames[i] = m.plain
 		if z != nil {
-			if v := z.frame(m); v != nil {
+			if v := z.frame(m, nil); v != nil {
 				frames[i] = v.frame
 			}
 		}

@@ -77,8 +77,8 @@ func (c *Conn) StagePrepared(b *PreparedBatch) (int, error) {
 // prepare compresses m as the connection will want it, if nobody has yet and it is
 // known, before others wait for the lock.
 func (c *Conn) prepare(m *PreparedMessage) {
-	if z := c.codec(); z != nil && m.common == nil && c.cfg.role == wsproto.RoleServer {
-		z.frame(m)
+	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer && m.common.Load() == nil {
+		z.frame(m, nil)
 	}
 }
 
@@ -96,8 +96,9 @@ func (c *Conn) stage(m *PreparedMessage) error {
 	}
 	frame := m.plain
 	var v *variant
+	t := m.common.Load() // once: somebody may be adding m to a history
 	if c.codec() != nil {
-		if v = c.codec().frame(m); v != nil {
+		if v = c.codec().frame(m, t); v != nil {
 			frame = v.frame
 		}
 	}
@@ -105,7 +106,7 @@ func (c *Conn) stage(m *PreparedMessage) error {
 		return err
 	}
 	if v != nil {
-		c.codec().noteShared(m, v, c.cfg.budget)
+		c.codec().noteShared(m, t, v, c.cfg.budget)
 	}
 	o.list().share(frame)
 	o.added(len(frame))

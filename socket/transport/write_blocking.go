@@ -122,7 +122,7 @@ func (c *Conn) stalled() bool {
 			h.OnStall(c)
 		}
 	}
-	return c.out.final.Load()
+	return c.out.final.Load() || c.ended() != nil
 }
 
 // gathers reports whether frames are copied together for a blocking write: for

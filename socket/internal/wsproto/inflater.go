@@ -11,7 +11,7 @@ import (
 // two messages, and may be used by any goroutines at once.
 type PooledInflater struct {
 	c       InflaterConfig
-	history deflate.Window // is used with context takeover only
+	context deflate.Context // is used with context takeover only
 }
 
 // InflaterConfig configures a [PooledInflater].
@@ -31,7 +31,7 @@ type InflaterConfig struct {
 // connection.
 func NewInflater(c InflaterConfig) *PooledInflater {
 	c.Window.Bits = bitsOr15(c.Window.Bits)
-	return &PooledInflater{c: c, history: deflate.NewWindow(c.Window.Bits)}
+	return &PooledInflater{c: c, context: deflate.NewContext(c.Window.Bits)}
 }
 
 // Inflate appends the message whose compressed payload is src, with the payloads
@@ -44,19 +44,22 @@ func NewInflater(c InflaterConfig) *PooledInflater {
 // though a sender must write at least one byte for it.
 func (f *PooledInflater) Inflate(dst, src []byte, limit int) ([]byte, error) {
 	d := f.c.Borrow()
-	out, err := d.Inflate(dst, src, f.history.Tail(), limit)
+	var out []byte
+	var err error
+	if f.c.Window.Takeover {
+		out, err = d.InflateContext(dst, src, &f.context, limit)
+	} else {
+		out, err = d.Inflate(dst, src, nil, limit)
+	}
 	f.c.GiveBack(d)
 	if err != nil {
 		return dst, inflateFailure(err, limit)
-	}
-	if f.c.Window.Takeover {
-		f.history.Append(out[len(dst):])
 	}
 	return out, nil
 }
 
 // Held is how many bytes of memory the history takes.
-func (f *PooledInflater) Held() int { return f.history.Held() }
+func (f *PooledInflater) Held() int { return f.context.Held() }
 
 // inflateFailure is an error of package deflate as one that a connection fails with.
 func inflateFailure(err error, limit int) error {

@@ -70,6 +70,7 @@ func (c Case) Run(t *testing.T, role Role, start Start) {
 func (c Case) play(t *testing.T, role Role, cut Cut, start Start) (sent int) {
 	ep, nc := start(t, c.Setup)
 	p := newPeer(t, role, cut, ep, nc)
+	p.setup = c.Setup
 	switch open := p.open(c.Opening, c.Early...); {
 	case open:
 		c.Play(p)

@@ -10,21 +10,25 @@ import (
 	"sync"
 )
 
-// Compressor is the sending half of a reference peer, RFC 7692 section 7.2.1,
-// made of compress/flate.
+// Compressor is the sending half of a reference peer, RFC 7692 section 7.2.1. It is
+// made of compress/flate, or with takeover of [Refer].
 type Compressor struct {
-	level    int
-	window   int  // bytes
-	takeover bool // between messages; with the full window only
-	w        *flate.Writer
-	out      bytes.Buffer
+	level  int
+	window int // bytes
+	w      *flate.Writer
+	out    bytes.Buffer
+	refers *referrer // with takeover
 }
 
 // NewCompressor returns a compressor that never refers back farther than
 // 2^bits bytes, and not to an earlier message unless takeover is true. A window
 // that is smaller than compress/flate's own is kept by starting afresh.
 func NewCompressor(level, bits int, takeover bool) *Compressor {
-	return &Compressor{level: level, window: 1 << bits, takeover: takeover && bits == 15}
+	c := &Compressor{level: level, window: 1 << bits}
+	if takeover {
+		c.refers = &referrer{window: c.window}
+	}
+	return c
 }
 
 // Shared by all cases: a writer takes more than 1 MB, a reader 40 KB, and there
@@ -61,21 +65,19 @@ func (s *spares[T]) take(make func() T) T {
 
 // Message returns the payload of a message. It must not be changed.
 func (c *Compressor) Message(p []byte) []byte {
-	if c.takeover {
-		return c.message(p)
+	if c.refers != nil {
+		return c.refers.message(p)
 	}
 	return compressed.get(codecKey{c.level, c.window, string(p)}, func() []byte { return c.message(p) })
 }
 
 func (c *Compressor) message(p []byte) []byte {
 	c.out.Reset()
-	if c.w == nil {
-		c.w = flateWriters[c.level+2].take(func() *flate.Writer {
-			w, _ := flate.NewWriter(nil, c.level) // the cases' levels are valid
-			return w
-		})
-		c.w.Reset(&c.out)
-	}
+	c.w = flateWriters[c.level+2].take(func() *flate.Writer {
+		w, _ := flate.NewWriter(nil, c.level) // the cases' levels are valid
+		return w
+	})
+	c.w.Reset(&c.out)
 	for step := c.step(p); ; {
 		n := min(len(p), step)
 		// Neither fails: a buffer takes everything.
@@ -86,10 +88,8 @@ func (c *Compressor) message(p []byte) []byte {
 		}
 		c.w.Reset(&c.out)
 	}
-	if !c.takeover {
-		flateWriters[c.level+2].put(c.w)
-		c.w = nil
-	}
+	flateWriters[c.level+2].put(c.w)
+	c.w = nil
 	return bytes.Clone(bytes.TrimSuffix(c.out.Bytes(), []byte(tail)))
 }
 

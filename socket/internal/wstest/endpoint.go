@@ -40,6 +40,7 @@ type Start func(t *testing.T, s Setup) (Endpoint, *memnet.Conn)
 // the package under test: zero is the default, a negative value no limit.
 type Setup struct {
 	Deflate      bool
+	Offers       *Offer // what it is to offer as a client with Deflate; nil: no takeover at all
 	Subprotocols []string
 
 	MaxMessage        int

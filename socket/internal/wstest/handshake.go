@@ -114,7 +114,7 @@ func (p *Peer) open(o Opening, early ...Frame) bool {
 		return false
 	}
 	if o.Answer != "" {
-		p.agree7692(clientOffer, o.Answer)
+		p.agree7692(p.setup.clientOffer(), o.Answer)
 	}
 	return true
 }
@@ -210,7 +210,12 @@ func (p *Peer) checkFields(h http.Header, want []string) {
 
 // clientOffer is what the endpoint offers in the client's role when the case has
 // permessage-deflate. It is checked, not assumed.
-var clientOffer = Offer{ServerNoTakeover: true, ClientNoTakeover: true, ClientBits: NoValue}
+func (s Setup) clientOffer() Offer {
+	if s.Offers != nil {
+		return *s.Offers
+	}
+	return Offer{ServerNoTakeover: true, ClientNoTakeover: true, ClientBits: NoValue}
+}
 
 // checkRequest checks the request of an endpoint in the client's role, RFC 6455
 // section 4.1, and returns its key.
@@ -234,8 +239,12 @@ func (p *Peer) checkRequest() string {
 		p.t.Errorf("the endpoint's key %q is not 16 bytes in base64", keys[0])
 	}
 	offered := r.Header.Get("Sec-Websocket-Extensions")
-	if offered != "" && offered != clientOffer.String() {
-		p.t.Errorf("the endpoint offered %q, want %q", offered, clientOffer)
+	want7692 := ""
+	if p.setup.Deflate {
+		want7692 = p.setup.clientOffer().String()
+	}
+	if offered != want7692 {
+		p.t.Errorf("the endpoint offered %q, want %q", offered, want7692)
 	}
 	p.Silence() // a client sends nothing before the answer
 	return keys[0]

@@ -35,11 +35,12 @@ func (c Cut) String() string {
 // Peer is the other end of the connection under test. Its methods fail the test
 // when the endpoint does not do what it must.
 type Peer struct {
-	t    *testing.T
-	role Role // of the endpoint
-	cut  Cut
-	ep   Endpoint
-	nc   *memnet.Conn
+	t     *testing.T
+	role  Role // of the endpoint
+	setup Setup
+	cut   Cut
+	ep    Endpoint
+	nc    *memnet.Conn
 
 	pending []byte    // not sent yet
 	ends    []int     // where each part of pending ends, for Frames
@@ -50,6 +51,7 @@ type Peer struct {
 	agreed *Agreement // permessage-deflate, nil if it was not agreed on
 	in     *Decompressor
 	out    *Compressor
+	wire   int // bytes of compressed payloads that came
 
 	opening int // bytes of the peer's half of the handshake
 	began   time.Time
@@ -106,6 +108,9 @@ func (p *Peer) Role() Role { return p.role }
 // Agreed returns what the handshake settled for permessage-deflate, nil if the
 // connection does without.
 func (p *Peer) Agreed() *Agreement { return p.agreed }
+
+// Deflated returns how many bytes of compressed payloads have come so far.
+func (p *Peer) Deflated() int { return p.wire }
 
 // Send adds frames to what leaves with the next write.
 func (p *Peer) Send(frames ...Frame) {
@@ -271,6 +276,7 @@ func (p *Peer) received() (frames []Frame, ended bool) {
 		p.keys = append(p.keys, f.Mask.Key)
 		if p.agreed != nil && f.RSV == 4 && (f.Opcode == Text || f.Opcode == Binary) && !f.More {
 			f.RSV, f.Deflated = 0, true
+			p.wire += len(f.Payload)
 			if f.Payload, err = p.in.Message(f.Payload); err != nil {
 				p.t.Fatalf("the endpoint sent a compressed message that is wrong: %v", err)
 			}

@@ -179,3 +179,34 @@ func TestAnswerMustFitTheOffer(t *testing.T) {
 		}
 	}
 }
+
+// TestReferReachesTheEdgeOfTheWindowAndNoFarther has both decoders inflate what the
+// compressor with takeover makes, message after message.
+func TestReferReachesTheEdgeOfTheWindowAndNoFarther(t *testing.T) {
+	block := Bytes(200)
+	messages := [][]byte{nil, {'a'}, ASCII(2000), ASCII(2000), bytes.Repeat([]byte("abc"), 500), make([]byte, 70000), UTF8(5000), Bytes(3000), nil}
+	for bits := 8; bits <= 15; bits++ {
+		// What comes again exactly a window later, and a byte beyond.
+		gap := ASCII(1<<bits - len(block) + 1)
+		all := append(messages[:len(messages):len(messages)], block, gap[:1<<bits-len(block)], block, gap, block)
+		c := NewCompressor(1, bits, true)
+		d := Decompressor{Window: 1 << bits, Takeover: true}
+		var history []byte
+		farthest := 0
+		for i, m := range all {
+			payload := c.Message(m)
+			got, distance, err := Inflate(payload, history)
+			if err != nil || !bytes.Equal(got, m) {
+				t.Fatalf("bits %d: message %d of %d bytes inflates to %d, %v", bits, i, len(m), len(got), err)
+			}
+			farthest = max(farthest, distance)
+			if got, err := d.Message(payload); err != nil || !bytes.Equal(got, m) {
+				t.Fatalf("bits %d: message %d of %d bytes comes as %d, %v", bits, i, len(m), len(got), err)
+			}
+			history = append(history, m...)
+		}
+		if farthest != 1<<bits {
+			t.Errorf("bits %d: the farthest reference goes back %d bytes", bits, farthest)
+		}
+	}
+}

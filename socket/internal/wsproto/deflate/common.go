@@ -8,22 +8,32 @@ package deflate
 //
 // A receiver's window is its own: whatever else it is sent in compressed form, or is
 // not sent, sets it apart until it has had some messages again.
+//
+// A Common is not safe for concurrent use. The texts that it returns are values of
+// their own: they may be used beside it.
 type Common struct {
 	bits int
 	text []byte // the end of all text: is appended to, and not changed
 	end  uint64 // how much text there has ever been
+	id   *identity
 }
+
+// identity is what a Common is told from others by. Members and texts point to it, and
+// not to the Common, so that they do not keep its memory. It has a size, because
+// pointers to different variables without one may be equal.
+type identity struct{ _ byte }
 
 // NewCommon returns a common plaintext of which messages may refer back to the last
 // 1<<bits bytes. It panics unless bits is in the range 8 to 15.
 func NewCommon(bits int) *Common {
 	NewWindow(bits) // panics
-	return &Common{bits: bits}
+	return &Common{bits: bits, id: new(identity)}
 }
 
-// Text is a message of a Common, or one that may become one.
+// Text is a message of a Common, or one that may become one. It keeps what it may
+// refer back to: at most [Common.Held] bytes, which are those of its neighbours too.
 type Text struct {
-	common *Common
+	common *identity
 	start  uint64
 	size   int
 	before []byte
@@ -31,12 +41,16 @@ type Text struct {
 
 // Next returns the place of a message that comes after all others.
 func (c *Common) Next(message []byte) Text {
-	return Text{common: c, start: c.end, size: len(message), before: c.text[max(0, len(c.text)-1<<c.bits):]}
+	n := len(c.text)
+	return Text{common: c.id, start: c.end, size: len(message), before: c.text[max(0, n-1<<c.bits):n:n]}
 }
 
-// Add adds the message for which t was returned by Next, with nothing added since. It
-// is copied.
+// Add adds the message for which t was returned by Next, with nothing done since. It is
+// copied. A receiver that is sent the message in any compressed form took t.
 func (c *Common) Add(t Text, message []byte) {
+	if t.common != c.id || t.start != c.end || t.size != len(message) {
+		panic("BUG: deflate: a text is added that does not come next")
+	}
 	keep, size := t.before, 1<<c.bits
 	switch {
 	case len(message) >= size:
@@ -51,11 +65,12 @@ func (c *Common) Add(t Text, message []byte) {
 	c.end += uint64(len(message))
 }
 
-// Reset lets go of the memory. Receivers go on with what comes next.
+// Reset lets go of the memory. Receivers go on with what comes next, which refers to
+// nothing before.
 func (c *Common) Reset() { c.text = nil }
 
 // Held is how many bytes of memory the text takes, at most three times what may be
-// referred back to.
+// referred back to. Texts that were returned may hold as much once more.
 func (c *Common) Held() int { return cap(c.text) }
 
 // Before is the text before t, as far as t may refer back to it. It must not be changed.
@@ -64,13 +79,13 @@ func (t *Text) Before() []byte { return t.before }
 // Member is what is known of one receiver of a [Common]. The zero value is one that has
 // nothing in common with anybody.
 type Member struct {
-	common *Common
+	common *identity
 	next   uint64 // the receiver's window ends with the common text before this
 	have   int32  // with so many bytes of it; more than any window does not count
 }
 
 // Has returns how many bytes right before t the receiver has in its window, if that is
-// large enough.
+// large enough. It may be more than [Text.Before] has.
 func (m *Member) Has(t *Text) int {
 	if m.common != t.common || m.next != t.start {
 		return 0
@@ -78,7 +93,9 @@ func (m *Member) Has(t *Text) int {
 	return int(m.have)
 }
 
-// Took notes that the receiver is sent t in compressed form.
+// Took notes that the receiver is sent t in compressed form, whatever it refers to. A
+// message that is sent as it is must not be noted: a receiver's window takes no notice of
+// it either.
 func (m *Member) Took(t *Text) {
 	*m = Member{
 		common: t.common,

@@ -35,7 +35,7 @@ type Encoder struct {
 	// Positions are numbered through from one message to the next, so that those of
 	// earlier messages that are left in the table are recognised by their distance.
 	table [1 << tableBits]uint32 // position of the last four bytes with a hash
-	shift uint                   // of the hash, for this message
+	mask  uint32                 // how much of the table this message uses
 	first uint64                 // number of the next message's first byte
 	chain []uint16               // see insert; nil until it is needed
 
@@ -57,47 +57,20 @@ const blockText = 32 << 10
 // src and history must not lie in dst's spare capacity. What comes out depends on the
 // arguments alone.
 func (e *Encoder) Deflate(dst, src, history []byte, o Options) (out []byte, ok bool) {
-	window := o.window()
-	history = history[max(0, len(history)-window):]
-	m := message{
-		e:        e,
-		window:   window,
-		thorough: o.Thorough,
-		w:        bitWriter{out: dst, n: len(dst)},
-		// Whole bytes, and the three bits of the stored block that ends them.
-		budget: 8*(int64(len(src))-1) - 3,
-		size:   len(src),
-		noise:  looksRandom(src),
-	}
-	m.start(len(history) + len(src))
-	if o.Thorough {
-		e.link(len(history)+len(src), window)
-	}
-	from := 0
+	m := e.message(dst, src, o)
+	history = history[max(0, len(history)-m.window):]
 	if len(history) > 0 {
-		// The finders want one piece. Behind the first bytes of the message, if they
-		// are at least a window, none reaches back into the history.
-		n := min(len(src), maxWindow)
-		if total := len(history) + n; cap(e.scratch) < total {
-			e.scratch = make([]byte, 0, 1<<bits.Len(uint(total-1)))
-		}
-		e.scratch = append(append(e.scratch[:0], history...), src[:n]...)
-		if o.Thorough {
-			e.primeThorough(e.scratch, len(history), m.base)
-		} else {
-			e.primeFast(history, m.base)
-		}
-		if !m.blocks(e.scratch, len(history)) {
-			return dst, false
-		}
-		m.base += uint32(len(history))
-		from = n
+		e.scratch = append(e.room(len(history), src), history...)
 	}
-	if !m.blocks(src, from) || m.budget < 0 {
-		return dst, false
+	return m.behind(len(history), dst, src)
+}
+
+// room returns an empty scratch for so many bytes and the first ones of src.
+func (e *Encoder) room(history int, src []byte) []byte {
+	if total := history + min(len(src), maxWindow); cap(e.scratch) < total {
+		e.scratch = make([]byte, 0, 1<<bits.Len(uint(total-1)))
 	}
-	m.w.put(0, 3)
-	return m.w.end(), true
+	return e.scratch[:0]
 }
 
 // message is one message that is being compressed.
@@ -106,15 +79,57 @@ type message struct {
 	base     uint32 // number of the first byte of what is searched
 	window   int
 	thorough bool
+	context  *Context // whose table is used; nil: that of the encoder
 	size     int
 	noise    bool // it looks random
 	w        bitWriter
 	budget   int64 // bits that may still be written
 }
 
-// start gives the message n numbers.
-func (m *message) start(n int) {
+// message returns what compresses src.
+func (e *Encoder) message(dst, src []byte, o Options) message {
+	return message{
+		e:        e,
+		window:   o.window(),
+		thorough: o.Thorough,
+		w:        bitWriter{out: dst, n: len(dst)},
+		// Whole bytes, and the three bits of the stored block that ends them.
+		budget: 8*(int64(len(src))-1) - 3,
+		size:   len(src),
+		noise:  looksRandom(src),
+	}
+}
+
+// behind compresses src with the encoder's own table. The first bytes of the scratch
+// are the history.
+func (m *message) behind(history int, dst, src []byte) (out []byte, ok bool) {
 	e := m.e
+	m.number(history, len(src))
+	from := 0
+	if history > 0 {
+		// The finders want one piece. Behind the first bytes of the message, if they
+		// are at least a window, none reaches back into the history.
+		from = min(len(src), maxWindow)
+		e.scratch = append(e.scratch[:history], src[:from]...)
+		if m.thorough {
+			e.primeThorough(e.scratch, history, m.base)
+		} else {
+			e.primeFast(e.scratch[:history], m.base)
+		}
+		if !m.blocks(e.scratch, history) {
+			return dst, false
+		}
+		m.base += uint32(history)
+	}
+	if !m.blocks(src, from) {
+		return dst, false
+	}
+	return m.end(dst)
+}
+
+// number gives the message and the history before it numbers.
+func (m *message) number(history, size int) {
+	e, n := m.e, history+size
 	if e.first+uint64(n) > math.MaxUint32 {
 		clear(e.table[:])
 		e.first = 0
@@ -123,8 +138,20 @@ func (m *message) start(n int) {
 		e.first = maxWindow + 1 // an empty entry of the table is out of reach
 	}
 	m.base = uint32(e.first)
-	e.shift = 32 - uint(min(max(bits.Len(uint(n))+2, 8), tableBits))
 	e.first += uint64(n) + maxWindow
+	if m.thorough {
+		e.link(n, m.window)
+	}
+	e.mask = 1<<min(max(bits.Len(uint(n))+2, 8), tableBits) - 1
+}
+
+// end ends the message.
+func (m *message) end(dst []byte) (out []byte, ok bool) {
+	if m.budget < 0 {
+		return dst, false
+	}
+	m.w.put(0, 3)
+	return m.w.end(), true
 }
 
 // blocks compresses buf[from:]. References may reach into what is before. It
@@ -139,9 +166,12 @@ func (m *message) blocks(buf []byte, from int) bool {
 		text := buf[:min(len(buf), from+size)]
 		b.reset()
 		var end int
-		if m.thorough {
+		switch {
+		case m.context != nil:
+			end = m.context.find(text, from, m)
+		case m.thorough:
 			end = m.e.findThorough(text, from, m)
-		} else {
+		default:
 			end = m.e.findFast(text, from, m)
 		}
 		text = text[from:end]
@@ -158,4 +188,21 @@ func (m *message) blocks(buf []byte, from int) bool {
 		b.write(&m.w, text, fixed)
 	}
 	return true
+}
+
+// maxStored is the most bytes of a stored block, RFC 1951 section 3.2.4.
+const maxStored = 1<<16 - 1
+
+// Store appends src to dst as a payload that is not compressed, of 6 bytes more for
+// each 64 KiB that have begun: for receivers that shall have it in their windows
+// although there is nothing to gain. Nothing is retained, and src must not lie in dst's
+// spare capacity.
+func Store(dst, src []byte) []byte {
+	for len(src) > 0 {
+		n := min(len(src), maxStored)
+		dst = append(dst, 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
+		dst = append(dst, src[:n]...)
+		src = src[n:]
+	}
+	return append(dst, 0)
 }

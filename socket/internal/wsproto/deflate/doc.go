@@ -22,9 +22,22 @@
 //	var e deflate.Encoder // pooled likewise
 //	payload, ok := e.Deflate(nil, message, window.Tail(), deflate.Options{})
 //
+// An end that takes its context over is better off with a [Context] in place of the
+// window, which the coders keep themselves:
+//
+//	payload, ok := e.DeflateContext(nil, message, &outbound, deflate.Options{})
+//	message, err := d.InflateContext(nil, payload, &inbound, maxMessage)
+//
+// A window has to be moved with each message, and a sender has to search through it
+// anew, which takes longer than a short message itself. The sender's context remembers
+// where what is, in as much memory again. Messages that are compressed thoroughly, and
+// long ones, have no use for that. If a peer gets a frame that was compressed for many,
+// without history, [Context.Append] keeps the sender's context in step with it, or
+// [Context.Reset] lets go of it.
+//
 // The large parts have nothing to do with a connection and hold nothing between two
 // messages: a few of them serve any number of connections, of which each has its
-// windows and nothing else. Nothing here is safe for concurrent use, starts a
+// windows or contexts and nothing else. Nothing here is safe for concurrent use, starts a
 // goroutine or does input or output.
 //
 // Limits: a message has the limit that the caller gives, and no byte beyond it is

@@ -28,7 +28,7 @@ const MaxFinalBlocks = 64
 // firstGrowth is the least that is allocated for a message, bytes.
 const firstGrowth = 512
 
-// Decoder inflates messages, one at a time. The zero value is ready. It holds 10 KB of
+// Decoder inflates messages, one at a time. The zero value is ready. It holds 11 KB of
 // tables and nothing of a message that is done, so that a few decoders serve any
 // number of connections.
 type Decoder struct {
@@ -41,14 +41,18 @@ type Decoder struct {
 	inTail  bool // near is tail
 	tail    [tailSize]byte
 
+	// The history: the held bytes before end in a ring.
+	ring []byte
+	held int
+	end  int
+
 	// The output. out is the part of dst behind start that the message may fill
 	// without allocating, at most limit bytes, and n how much of it is filled.
-	history []byte
-	dst     []byte
-	start   int
-	limit   int // negative: none
-	out     []byte
-	n       int
+	dst   []byte
+	start int
+	limit int // negative: none
+	out   []byte
+	n     int
 
 	// The codes of the last dynamic block.
 	literals  literalTable
@@ -81,10 +85,28 @@ type Decoder struct {
 // of the slices is retained; src and history are not changed, and must not overlap
 // the capacity of dst.
 func (d *Decoder) Inflate(dst, src, history []byte, limit int) ([]byte, error) {
+	d.ring, d.held, d.end = history, len(history), len(history)
+	return d.inflate(dst, src, limit)
+}
+
+// InflateContext does what [Decoder.Inflate] does, and c has the history: of the same
+// window as the sender's, neither smaller nor larger. The message belongs to c then,
+// unless there is an error.
+func (d *Decoder) InflateContext(dst, src []byte, c *Context, limit int) ([]byte, error) {
+	d.ring, d.held, d.end = c.ring, c.held, c.at()
+	out, err := d.inflate(dst, src, limit)
+	if err == nil {
+		c.Append(out[len(dst):])
+	}
+	return out, err
+}
+
+// inflate does the work of both.
+func (d *Decoder) inflate(dst, src []byte, limit int) ([]byte, error) {
 	if len(src) == 0 {
 		return dst, nil
 	}
-	d.payload, d.history, d.limit = src, history, limit
+	d.payload, d.limit = src, limit
 	d.use(dst, len(dst))
 	d.n = 0
 	d.seek(0)
@@ -96,7 +118,7 @@ func (d *Decoder) Inflate(dst, src, history []byte, limit int) ([]byte, error) {
 		dst = d.dst[:d.start+d.n]
 	}
 	// Do not keep the caller's memory.
-	d.payload, d.near, d.history, d.dst, d.out = nil, nil, nil, nil, nil
+	d.payload, d.near, d.ring, d.dst, d.out = nil, nil, nil, nil, nil
 	return dst, err
 }
 

@@ -99,9 +99,13 @@ func (d *Decoder) block(literals *literalTable, distances *distanceTable) error 
 		r = r.skip(e)
 
 		end := n + length
-		if distance <= n && distance >= 8 && end+7 <= uint(len(out)) {
-			// Eight bytes at a time, up to seven of them beyond the end.
-			for from := n - distance; n < end; n, from = n+8, from+8 {
+		if distance <= n && distance >= 8 && end+15 <= uint(len(out)) {
+			// Eight bytes at a time, and some of them beyond the end: most matches
+			// are so short that there is no branch.
+			from := n - distance
+			binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
+			binary.LittleEndian.PutUint64(out[n+8:n+16], binary.LittleEndian.Uint64(out[from+8:from+16]))
+			for n, from = n+16, from+16; n < end; n, from = n+8, from+8 {
 				binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
 			}
 			n = end
@@ -112,29 +116,50 @@ func (d *Decoder) block(literals *literalTable, distances *distanceTable) error 
 				return ErrTooLong
 			}
 		}
-		if !copyFrom(out[:end], n, distance, d.history) {
-			d.bits, d.n = r, int(n)
-			return ErrCorrupt
+		if distance > n {
+			// It begins in the history, and may go on in what it copies.
+			if n = d.copyHistory(out, n, end, distance-n); n == 0 {
+				d.bits = r
+				return ErrCorrupt
+			}
 		}
+		repeat(out[:end], n, distance)
 		n = end
 	}
 }
 
-// copyFrom fills out from n on with what is distance bytes before it, which may be in
-// history, and reports whether that is there.
-func copyFrom(out []byte, n, distance uint, history []byte) bool {
-	if distance > n {
-		back := distance - n
-		if back > uint(len(history)) {
-			return false
-		}
-		n += uint(copy(out[n:], history[uint(len(history))-back:]))
+// copyHistory fills out[n:end] with what is back bytes before the message, as far as
+// there is any, and returns how far that is. It returns 0 if the history does not go
+// back so far.
+func (d *Decoder) copyHistory(out []byte, n, end, back uint) uint {
+	if back > uint(d.held) {
+		return 0
 	}
-	// What has been copied is copied again, twice as much each time.
+	ring := d.ring
+	from := d.end - int(back)
+	if from < 0 {
+		from += len(ring)
+	}
+	if to := uint(from) + 16; end-n <= min(back, 16) && to <= uint(len(ring)) && n+16 <= uint(len(out)) {
+		// As above: most of them are short.
+		binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(ring[to-16:to-8]))
+		binary.LittleEndian.PutUint64(out[n+8:n+16], binary.LittleEndian.Uint64(ring[to-8:to]))
+		return end
+	}
+	out = out[:end]
+	if from >= d.end {
+		n += uint(copy(out[n:], ring[from:]))
+		from = 0
+	}
+	return n + uint(copy(out[n:], ring[from:d.end]))
+}
+
+// repeat fills out from n on with what is distance bytes before it. What has been
+// copied is copied again, twice as much each time.
+func repeat(out []byte, n, distance uint) {
 	for from := n - distance; n < uint(len(out)); {
 		n += uint(copy(out[n:], out[from:n]))
 	}
-	return true
 }
 
 // room saves where the block is and makes room for need more bytes. It returns nil

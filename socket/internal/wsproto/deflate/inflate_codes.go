@@ -123,7 +123,7 @@ func (d *Decoder) codeLengths(nlit, ndist int, indexBits uint8) error {
 type codeBuilder struct {
 	count   [maxCodeBits + 1]uint16    // of the codes of each length; of length 0 it means nothing
 	n       int                        // how many symbols have a code
-	symbols [literalSymbols + 2]uint16 // that have one, in order, each with the length of it in the low four bits
+	symbols [literalSymbols + 2]uint32 // that have one, in order: see add
 	sorted  [literalSymbols + 2]uint16 // the symbols alone, by the lengths of their codes
 }
 
@@ -133,10 +133,13 @@ func (c *codeBuilder) reset() {
 }
 
 // add gives the next symbol a code of length bits, 0 to 15, of which 0 is none.
-// It has no branch, as no one could foretell which way it goes.
+// It has no branch, as no one could foretell which way it goes. An entry has the length
+// in its low four bits, then the symbol, and from bit 16 on how many before it have a
+// code of the same length: so build need not count again, one after another.
 func (c *codeBuilder) add(symbol, length int) {
-	c.count[length&maxCodeBits]++
-	c.symbols[c.n] = uint16(symbol<<4 | length)
+	before := &c.count[length&maxCodeBits]
+	c.symbols[c.n] = uint32(*before)<<16 | uint32(symbol<<4|length)
+	*before++
 	c.n += (length + maxCodeBits) >> 4
 }
 
@@ -169,13 +172,11 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 		if c.n != 1 || longest != 1 {
 			return 0, false
 		}
-		table[0], table[1] = entryOf(values[c.symbols[0]>>4], 1), entryOf(entryInvalid, 1)
+		table[0], table[1] = entryOf(values[c.symbols[0]>>4&symbolMask], 1), entryOf(entryInvalid, 1)
 		return 1, true
 	}
 	for _, s := range c.symbols[:c.n] {
-		i := &next[s&maxCodeBits]
-		c.sorted[*i] = s >> 4
-		*i++
+		c.sorted[next[s&maxCodeBits]+uint16(s>>16)] = uint16(s) >> 4
 	}
 	sorted := c.sorted[:c.n]
 
@@ -194,7 +195,7 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 		step, add := uint16(1)<<(16-uint(length)), entryOf(0, length)
 		n := c.count[length]
 		for _, s := range sorted[:n] {
-			table[bits.Reverse16(code)] = values[s] + add
+			table[reversed[code>>(16-literalBits)]] = values[s] + add
 			code += step
 		}
 		sorted = sorted[n:]
@@ -204,6 +205,15 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 	}
 	return uint8(primary), true
 }
+
+// reversed has codes with their first bit lowest, in as many bits as a primary table
+// has at most.
+var reversed = func() (t [1 << literalBits]uint16) {
+	for i := range t {
+		t[i] = bits.Reverse16(uint16(i) << (16 - literalBits))
+	}
+	return t
+}()
 
 // buildSecond makes the tables for the codes that are longer than primary bits, one
 // for all codes that begin with the same primary bits. sorted are their symbols, and

@@ -13,10 +13,10 @@ const (
 func load4(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func load8(b []byte, i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
 
-// hash4 hashes the four bytes of a load to a place in the table. A short message
-// has a larger shift, so that it touches only a part of the table.
-func hash4(x uint32, shift uint) uint32 {
-	return x * 0x9E3779B1 >> (shift & 31) & (1<<tableBits - 1)
+// hash4 hashes the four bytes of a load to a place in the table. A short message has
+// a smaller mask, so that it touches only a part of the table.
+func hash4(x uint32, mask uint32) uint32 {
+	return x * 0x9E3779B1 >> (32 - tableBits) & mask
 }
 
 // matchEnd returns where the bytes from i on, which are equal to those from j on

@@ -15,12 +15,12 @@ func (e *Encoder) findFast(buf []byte, from int, m *message) (end int) {
 		done     = from         // what the sequences describe ends here
 		i        = from
 		table    = &e.table
-		shift    = e.shift
+		mask     = e.mask
 		patience = m.patience(fastPatience)
 	)
 	for i <= last {
 		x := load4(buf, i)
-		entry := &table[hash4(x, shift)]
+		entry := &table[hash4(x, mask)]
 		at := base + uint32(i)
 		distance := at - *entry
 		*entry = at
@@ -43,8 +43,8 @@ func (e *Encoder) findFast(buf []byte, from int, m *message) (end int) {
 		}
 		if i <= last {
 			// Of the places within the match two are known later.
-			table[hash4(load4(buf, i-1), shift)] = base + uint32(i-1)
-			table[hash4(load4(buf, i-2), shift)] = base + uint32(i-2)
+			table[hash4(load4(buf, i-1), mask)] = base + uint32(i-1)
+			table[hash4(load4(buf, i-2), mask)] = base + uint32(i-2)
 		}
 	}
 	b.literals(buf[done:])
@@ -54,10 +54,15 @@ func (e *Encoder) findFast(buf []byte, from int, m *message) (end int) {
 // primeFast makes the history known to findFast: one place in four. As it extends
 // matches to the front, it misses nothing of a longer one.
 func (e *Encoder) primeFast(history []byte, base uint32) {
-	table, shift := &e.table, e.shift
-	for len(history) >= 4 {
-		table[hash4(load4(history, 0), shift)] = base
-		history = history[4:]
-		base += 4
+	table, mask := &e.table, e.mask
+	for len(history) >= 8 {
+		x := load8(history, 0)
+		table[hash4(uint32(x), mask)] = base
+		table[hash4(uint32(x>>32), mask)] = base + 4
+		history = history[8:]
+		base += 8
+	}
+	if len(history) >= 4 {
+		table[hash4(load4(history, 0), mask)] = base
 	}
 }

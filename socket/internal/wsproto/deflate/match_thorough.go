@@ -7,7 +7,7 @@ const (
 
 	chainDepth = 16  // how many earlier places are compared
 	lazyDepth  = 16  // how many for a better match at the next place
-	goodLength = 64  // a match that is long enough to take without a look farther
+	goodLength = 32  // a match that is long enough to take without a look farther
 	niceLength = 128 // and one not to look for a longer one at the same place
 )
 
@@ -55,15 +55,12 @@ func (e *Encoder) findThorough(buf []byte, from int, m *message) (end int) {
 }
 
 // insert makes a place known. The chain has for each place how far before it the
-// last one with the same hash is, or 0.
+// last one with the same hash is, or farther than any window.
 func (e *Encoder) insert(buf []byte, i int, base uint32) (link uint32) {
-	entry := &e.table[hash4(load4(buf, i), e.shift)]
+	entry := &e.table[hash4(load4(buf, i), e.mask)]
 	at := base + uint32(i)
-	link = at - *entry
+	link = min(at-*entry, maxWindow+1)
 	*entry = at
-	if link > maxWindow {
-		link = 0
-	}
 	e.chain[int(at)&(len(e.chain)-1)] = uint16(link)
 	return link
 }
@@ -72,7 +69,7 @@ func (e *Encoder) insert(buf []byte, i int, base uint32) (link uint32) {
 // length. It compares with depth others at most.
 func (e *Encoder) best(buf []byte, i int, base uint32, window, length, depth int) (longest, distance int) {
 	link := int(e.insert(buf, i, base))
-	if link == 0 || i+length >= len(buf) {
+	if link > window || i+length >= len(buf) {
 		return 0, 0
 	}
 	var (
@@ -94,7 +91,7 @@ func (e *Encoder) best(buf []byte, i int, base uint32, window, length, depth int
 			}
 		}
 		link = int(chain[(at-back)&(len(chain)-1)])
-		if depth--; link == 0 || depth == 0 {
+		if depth--; depth == 0 {
 			break
 		}
 	}
@@ -104,10 +101,25 @@ func (e *Encoder) best(buf []byte, i int, base uint32, window, length, depth int
 	return length, found
 }
 
-// primeThorough makes the first n bytes of buf known to findThorough.
+// primeThorough makes the first n bytes of buf known to findThorough, as insert does.
 func (e *Encoder) primeThorough(buf []byte, n int, base uint32) {
-	for i := 0; i < n && i+4 <= len(buf); i++ {
-		e.insert(buf, i, base)
+	table, chain, mask := &e.table, e.chain, e.mask
+	at, end := base, base+uint32(max(0, min(n, len(buf)-3)))
+	for end-at >= 4 && len(buf) >= 8 {
+		x := load8(buf, 0)
+		buf = buf[4:]
+		// No branch: which places have a hash of before nobody can foresee.
+		for k := range uint32(4) {
+			entry := &table[hash4(uint32(x), mask)]
+			link := min(at+k-*entry, maxWindow+1)
+			*entry = at + k
+			chain[int(at+k)&(len(chain)-1)] = uint16(link)
+			x >>= 8
+		}
+		at += 4
+	}
+	for i := range int(end - at) {
+		e.insert(buf, i, at)
 	}
 }
 
