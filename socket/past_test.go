@@ -59,7 +59,7 @@ func (e *env) guest(n int) *guest {
 	if of.z != nil {
 		e.webSocket = append(e.webSocket, transport.WithCompressionOptions(*of.z))
 	}
-	g.client = e.client()
+	g.client = e.client(socket.WithSession(false))
 	g.client.On("x", func(data interface{}) { g.got.add("%v", data) })
 	e.connect(g.client)
 	var ok bool
