@@ -105,6 +105,9 @@ func (c *conn) waitBehind() error {
 // waitRoom waits until the client has read enough for its queue to have room,
 // and closes a client that does not read.
 func (c *conn) waitRoom() error {
+	if c.deaf.Load() {
+		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.server.opts.writeTimeout)
 	defer cancel()
 	err := c.link.wait(ctx)
