@@ -32,6 +32,7 @@ var clientBytesSeeds = []struct {
 	{"events", "\x81\x05hello\x81\x1f" + `{"event":"echo","data":"hello"}` + "\x82\x01\x00", afterHandshake | asFrames | asEvents},
 	{"typed data", "\x81\x1d" + `{"event":"profile","data":{}}` + "\x81\x18" + `{"event":"int","data":1}`, afterHandshake | asFrames | asEvents | inOneWrite},
 	{"the handler closes", "\x81\x11" + `{"event":"close"}` + "\x81\x0f" + `{"event":"any"}`, afterHandshake | asFrames | asEvents | inOneWrite},
+	{"requests and replies", "\x81\x21" + `{"req":7,"event":"echo","data":1}` + "\x81\x11" + `{"re":7,"data":1}` + "\x81\x1a" + `{"req":"7","event":"echo"}` + "\x81\x0f" + `{"re":1,"re":2}` + "\x81\x0a" + `{"re":"x"}`, afterHandshake | asFrames | asEvents},
 	{"fragments and a ping", "\x01\x01a\x89\x02hi\x80\x01b\x8a\x00", afterHandshake | asFrames},
 	{"close", "\x81\x01a\x88\x05\x03\xe9bye\x81\x01b", afterHandshake | asFrames | inOneWrite},
 	{"masked", "\x81\x81\x00\x00\x00\x00a", afterHandshake},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -112,6 +113,14 @@ func judge(m event, reserved, names []string) verdict {
 	if err != nil {
 		return verdict{log: []string{"invalid "}}
 	}
+	switch request, reply, err := asksOrReplies([]byte(m.payload)); {
+	case err != nil:
+		return verdict{log: []string{"invalid "}}
+	case reply:
+		return verdict{} // to nothing
+	case request != "":
+		return verdict{echo: `{"re":` + request + `,"error":{"code":"unknown_event","message":"nothing answers requests of this event"}}`}
+	}
 	if slices.Contains(reserved, name) {
 		return verdict{log: []string{"invalid " + name}}
 	}
@@ -202,6 +211,58 @@ func openEnvelope(text []byte) (name string, data []byte, err error) {
 		return "", nil, errEnvelope
 	}
 	return name, data, nil
+}
+
+// asksOrReplies returns the number of the request that a message of an event is, "" if it is
+// none, and whether it is a reply, which names no event.
+func asksOrReplies(text []byte) (request string, reply bool, err error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil {
+		return "", false, nil
+	}
+	isNumber := func(raw json.RawMessage) bool {
+		n, err := strconv.ParseUint(string(raw), 10, 64)
+		return err == nil && n < 1<<53
+	}
+	twice := repeated(text)
+	if members["event"] != nil {
+		switch {
+		case members["req"] == nil:
+		case twice["req"] || !isNumber(members["req"]):
+			err = errEnvelope
+		default:
+			request = string(members["req"])
+		}
+		return request, false, err
+	}
+	if !isNumber(members["re"]) {
+		return "", false, nil
+	}
+	if twice["re"] || twice["data"] || twice["error"] {
+		err = errEnvelope
+	}
+	return "", true, err
+}
+
+// repeated returns the names of an object that are there more than once.
+func repeated(object []byte) map[string]bool {
+	seen, twice := make(map[string]bool), make(map[string]bool)
+	d := json.NewDecoder(bytes.NewReader(object))
+	d.Token() // it is an object
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			break
+		}
+		name := key.(string)
+		twice[name] = twice[name] || seen[name]
+		seen[name] = true
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			break
+		}
+	}
+	return twice
 }
 
 // depth counts how deep valid JSON is nested.

@@ -35,6 +35,7 @@ var serverBytesSeeds = []struct {
 	{"text", "\x81\x1f" + `{"event":"echo","data":"hello"}` + "\x81\x05hello", afterHandshake | asFrames},
 	{"typed data", "\x81\x1d" + `{"event":"profile","data":{}}` + "\x82\x02\x00\xff\x81\x02[]", afterHandshake | asFrames | inOneWrite},
 	{"fragments and a ping", "\x01\x10" + `{"event":"echo",` + "\x89\x02hi\x80\x09" + `"data":1}` + "\x8a\x00", afterHandshake | asFrames},
+	{"requests and replies", "\x81\x21" + `{"req":7,"event":"echo","data":1}` + "\x81\x11" + `{"re":7,"data":1}` + "\x81\x1a" + `{"req":"7","event":"echo"}` + "\x81\x0f" + `{"re":1,"re":2}` + "\x81\x0a" + `{"re":"x"}`, afterHandshake | asFrames},
 	{"close", "\x81\x0e" + `{"event":"any"` + "\x88\x05\x03\xe8bye\x81\x02{}", afterHandshake | asFrames | inOneWrite},
 	{"the handler closes", "\x81\x11" + `{"event":"close"}` + "\x81\x0f" + `{"event":"any"}`, afterHandshake | asFrames | inOneWrite},
 	{"the handler panics", "\x81\x11" + `{"event":"panic"}` + "\x81\x0f" + `{"event":"any"}`, afterHandshake | asFrames},

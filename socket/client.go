@@ -26,6 +26,9 @@ type Client struct {
 	turn      serial
 	session   clientSession
 
+	responders responders
+	requests   requests
+
 	sending chan struct{} // holds a token; whoever has it may use transport.Send
 
 	mu       sync.Mutex // guards the fields below
@@ -33,6 +36,7 @@ type Client struct {
 	run      *clientRun // the latest; nil before the first
 	attempts int        // of the latest reconnection
 	rooms    []string
+	epoch    uint32 // counts connections that went on with nothing of the one before
 	batch    session.Batch[[]byte]
 	timer    *time.Timer // sends a batch that does not fill; nil without batches
 }
@@ -59,6 +63,7 @@ func NewClient(t Transport, opts ...ClientOption) *Client {
 		opt(&c.opts)
 	}
 	c.log = c.opts.logger
+	c.requests.most = c.opts.maxRequests
 	c.session.init(c)
 	c.sending <- struct{}{}
 	c.batch = session.NewBatch[[]byte](session.BatchOptions{Messages: c.opts.batchSize, Delay: c.opts.batchDelay})
@@ -118,8 +123,11 @@ func (c *Client) Once(event Event, f func(data interface{})) {
 	c.handlers.add(event, h)
 }
 
-// Off removes all handlers of an event.
-func (c *Client) Off(event Event) { c.handlers.clear(event) }
+// Off removes all handlers of an event, and what [OnRequest] has added for it.
+func (c *Client) Off(event Event) {
+	c.handlers.clear(event)
+	c.responders.remove(event)
+}
 
 // ID returns the id under which the server knows the connection: that of its
 // [Socket]. Each session has another, and so has each connection where there is no

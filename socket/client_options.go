@@ -20,6 +20,7 @@ type clientOptions struct {
 	compression       bool
 	session           bool
 	kept              session.OutboxLimits
+	maxRequests       int // that wait for a reply; 0: no limit
 	connectTimeout    time.Duration
 	logger            *slog.Logger
 }
@@ -31,6 +32,7 @@ func defaultClientOptions() clientOptions {
 		reconnectAttempts: 5,
 		connectTimeout:    30 * time.Second,
 		session:           true,
+		maxRequests:       defaultRequests,
 		logger:            slog.New(slog.DiscardHandler),
 	}
 }

@@ -17,6 +17,9 @@ type clientRun struct {
 	done   chan struct{}  // closed when the run's goroutine has ended
 	closes sync.WaitGroup // of the transport, for handlers that panicked
 
+	answers context.Context // of responders; ends when there will be no connection any more
+	silence context.CancelFunc
+
 	closing bool  // Close was called; guarded by Client.mu
 	up      bool  // connect was told and disconnect was not; guarded by Client.mu
 	reason  error // overrides what Receive says; guarded by Client.mu
@@ -25,6 +28,7 @@ type clientRun struct {
 func newClientRun() *clientRun {
 	run := &clientRun{done: make(chan struct{})}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
+	run.answers, run.silence = context.WithCancel(run.ctx)
 	return run
 }
 
@@ -81,6 +85,8 @@ func (c *Client) begin(run *clientRun) bool {
 	again, lost := c.session.begin()
 	if again != nil {
 		rooms = nil // the server has them
+	} else {
+		c.anew()
 	}
 	joined := make(chan struct{})
 	c.turn.spawn(func() {
@@ -131,6 +137,7 @@ func (c *Client) read(run *clientRun) error {
 	if t, ok := c.transport.(BinaryTransport); ok {
 		receive = t.ReceiveMessage
 	}
+	epoch := c.era()
 	for {
 		data, binary, err := receive()
 		if err != nil {
@@ -141,17 +148,17 @@ func (c *Client) read(run *clientRun) error {
 			c.session.abort()
 			return err
 		}
-		if !fresh {
+		if !fresh || c.apart(run, epoch, data, binary) {
 			continue
 		}
-		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, data, binary) }) {
+		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, epoch, data, binary) }) {
 			return ErrConnectionClosed
 		}
 	}
 }
 
 // handle runs the handlers for a message.
-func (c *Client) handle(run *clientRun, data []byte, binary bool) {
+func (c *Client) handle(run *clientRun, epoch uint32, data []byte, binary bool) {
 	if run.ctx.Err() != nil {
 		return
 	}
@@ -162,6 +169,13 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 	env, err := envelope.Parse(data)
 	if err != nil {
 		c.report(&MessageError{Err: invalid("%v", err)})
+		return
+	}
+	switch {
+	case env.Reply:
+		return // nobody waits for it any more
+	case env.Request:
+		c.answer(run, c.request(epoch, env, c))
 		return
 	}
 	event := EventMessage
@@ -193,17 +207,21 @@ func (c *Client) reportLater(err error) { c.turn.spawn(func() { c.report(err) })
 // panicked reports the panic of a handler and gives its connection up, in the
 // way of one that was lost.
 func (c *Client) panicked(event Event, err *PanicError) {
-	merr := &MessageError{Event: event, Err: err}
+	c.broken(event, err)
+	if event != EventError {
+		c.report(&MessageError{Event: event, Err: err})
+	}
+}
+
+// broken is panicked without the report.
+func (c *Client) broken(event Event, err *PanicError) {
 	c.log.Error("socket: handler panicked", "event", event, "err", err, "stack", string(err.Stack))
 	c.mu.Lock()
 	if run := c.run; c.phase == connected && !run.closing {
-		run.reason = merr
+		run.reason = &MessageError{Event: event, Err: err}
 		run.closes.Go(c.session.giveUp) // read learns of it
 	}
 	c.mu.Unlock()
-	if event != EventError {
-		c.report(merr)
-	}
 }
 
 // lost ends a connection and reports whether there is to be another.
@@ -223,6 +241,7 @@ func (c *Client) lost(run *clientRun, err error) bool {
 	var unsent error
 	if !c.session.active() {
 		unsent = c.dropBatch()
+		c.requests.fail(connectionOver(err))
 	}
 	c.mu.Unlock()
 	again := c.opts.reconnectAttempts >= 0
@@ -243,10 +262,12 @@ func (c *Client) lost(run *clientRun, err error) bool {
 // settle makes the client one that is not connected, after the end of a run. From
 // then on Connect may use the transport.
 func (c *Client) settle(run *clientRun) {
+	run.silence()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.run == run {
 		c.phase = disconnected
+		c.requests.fail(connectionOver(ErrConnectionClosed))
 	}
 }
 

@@ -59,6 +59,11 @@ func (c *Client) sendBinary(p []byte) error {
 func (c *Client) withTransport(typ transport.MessageType, msg []byte, f func(Transport) error) error {
 	<-c.sending
 	defer func() { c.sending <- struct{}{} }()
+	return c.sendTaken(typ, msg, f)
+}
+
+// sendTaken is withTransport for callers that hold the token.
+func (c *Client) sendTaken(typ transport.MessageType, msg []byte, f func(Transport) error) error {
 	if ok, err := c.session.send(typ, msg); ok {
 		return err
 	}

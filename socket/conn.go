@@ -24,6 +24,7 @@ type conn struct {
 	rates  *rates                   // nil: there are no limits
 	turn   serial                   // runs the handlers
 	own    atomic.Pointer[handlers] // added by On; nil: none
+	asked  atomic.Pointer[requests] // of the client; nil: none yet
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
 	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	behind atomic.Bool              // the fanout keeps messages for it
@@ -66,8 +67,13 @@ func (c *conn) Send(event Event, data interface{}) error {
 		return err
 	}
 	defer m.free()
+	return c.deliver(context.Background(), event, m)
+}
+
+// deliver is Send for a message that is encoded, and gives up waiting when ctx ends.
+func (c *conn) deliver(ctx context.Context, event Event, m *encoded) error {
 	c.server.fanout.settle()
-	err = transport.ErrQueueFull
+	err := error(transport.ErrQueueFull)
 	for err == transport.ErrQueueFull {
 		if err := c.waitBehind(); err != nil {
 			return err
@@ -76,7 +82,7 @@ func (c *conn) Send(event Event, data interface{}) error {
 			err = c.link.queue(m.typ, m.b)
 		}
 		if err == transport.ErrQueueFull {
-			if err := c.waitRoom(); err != nil {
+			if err := c.waitRoom(ctx); err != nil {
 				return err
 			}
 		}
@@ -102,16 +108,19 @@ func (c *conn) waitBehind() error {
 	return &ConnectionError{Op: "send", Err: ErrTimeout}
 }
 
-// waitRoom waits until the client has read enough for its queue to have room,
-// and closes a client that does not read.
-func (c *conn) waitRoom() error {
+// waitRoom waits until the client has read enough for its queue to have room, or ctx
+// ends, and closes a client that does not read.
+func (c *conn) waitRoom(ctx context.Context) error {
 	if c.deaf.Load() {
 		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.server.opts.writeTimeout)
+	stall, cancel := context.WithTimeout(ctx, c.server.opts.writeTimeout)
 	defer cancel()
-	err := c.link.wait(ctx)
-	if err != nil && ctx.Err() != nil {
+	err := c.link.wait(stall)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && stall.Err() != nil:
 		c.stalled()
 	}
 	var slow *slowError
@@ -287,6 +296,9 @@ func (c *conn) over(reason error) bool {
 	if x := c.extras; x != nil && x.cancel != nil {
 		x.cancel(reason)
 	}
+	if r := c.asked.Load(); r != nil {
+		r.close(connectionOver(reason))
+	}
 	return true
 }
 
@@ -320,11 +332,16 @@ func (c *conn) received(typ transport.MessageType, p []byte) {
 	if !c.admitMessage(len(p)) {
 		return
 	}
+	if take := c.apart(typ, p); take != nil {
+		take()
+		return
+	}
 	if !c.turn.begin() {
 		c.leave(typ, p)
 		return
 	}
 	defer c.turn.end()
+	c.readOn()
 	if typ == transport.MessageBinary {
 		p = bytes.Clone(p)
 	}
@@ -354,6 +371,13 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 	env, err := envelope.Parse(p)
 	if err != nil {
 		c.report(&MessageError{Err: invalid("%v", err)})
+		return
+	}
+	switch {
+	case env.Reply:
+		return // nobody waits for it any more
+	case env.Request:
+		c.answer(c.request(env, c))
 		return
 	}
 	event := EventMessage
@@ -393,10 +417,7 @@ func (c *conn) report(err error) {
 
 // panicked closes this one socket for the panic of a handler.
 func (c *conn) panicked(event Event, err *PanicError) {
-	c.server.log.Error("socket: handler panicked", "conn", c.id, "event", event, "err", err, "stack", string(err.Stack))
-	if c.end(&MessageError{Event: event, Err: err}) {
-		c.link.close(transport.StatusInternalError, "")
-	}
+	c.broken(event, err)
 	if event != EventError {
 		c.report(&MessageError{Event: event, Err: err})
 	}

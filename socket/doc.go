@@ -22,12 +22,17 @@
 //
 // A browser needs no library: a message is the JSON object {"event": …, "data": …}.
 //
+// Each end can ask the other and wait for the reply, see [Call], [HandleRequest] and
+// [OnRequest].
+//
 // # Order
 //
 // Messages arrive in the order in which they were sent. The handlers of one
 // [Socket], and those of one [Client], run one at a time and in the order of the
 // messages; those of different sockets run in parallel. [EventConnect] comes
-// before the first message, [EventDisconnect] once and last.
+// before the first message, [EventDisconnect] once and last. Requests are handled in
+// their place among the messages, apart from what a handler needs that waits for a
+// reply, see [HandleRequest].
 //
 // # Concurrency
 //

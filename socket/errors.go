@@ -23,6 +23,10 @@ var (
 	// kept, see [WithClientSessionBuffer].
 	ErrBufferFull = errors.New("socket: too much waits for the next connection (WithClientSessionBuffer)")
 
+	// ErrTooManyRequests: as many requests as may be wait for their replies, see
+	// [WithMaxRequests] and [WithClientMaxRequests].
+	ErrTooManyRequests = errors.New("socket: too many requests wait for replies (WithMaxRequests)")
+
 	// ErrGaveUp: all attempts to connect again have failed, see
 	// [WithReconnectAttempts]. The client stays disconnected.
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")
@@ -69,7 +73,8 @@ func (e *ConnectionError) Is(target error) bool {
 }
 
 // MessageError is a failure of one message: it could not be encoded, was
-// malformed or of the wrong type, or made its handler panic. The connection that
+// malformed or of the wrong type, made its handler panic, was a request that had no
+// reply, or one that could not be answered. The connection that
 // it came on, or was to leave on, goes on, unless the handler panicked.
 type MessageError struct {
 	Event Event // "" when the message did not get as far as having one

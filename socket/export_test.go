@@ -48,3 +48,29 @@ func Behind(s *Server) (n int) {
 	}
 	return n
 }
+
+// Pending returns how much is left of the requests of a Client, a Socket, or all sockets
+// of a Server: 0 when none is under way.
+func Pending(of any) (n int) {
+	count := func(r *requests) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		n += len(r.waiting) + int(r.count.Load()) + r.beside
+	}
+	switch of := of.(type) {
+	case *Client:
+		count(&of.requests)
+	case *Server:
+		for _, c := range of.sockets.appendAll(nil) {
+			n += Pending(c)
+		}
+	case Socket:
+		if r := of.(*conn).asked.Load(); r != nil {
+			count(r)
+		}
+	}
+	return n
+}
+
+// Slow closes a socket as one that does not read.
+func Slow(s Socket) { s.(*conn).tooSlow() }

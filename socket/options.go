@@ -25,6 +25,7 @@ type serverOptions struct {
 	queueMessages  int
 	writeTimeout   time.Duration
 	closeTimeout   time.Duration
+	maxRequests    int // that wait for a reply of one client; 0: no limit
 	maxRooms       int
 	maxRoomName    int
 	origins        []string
@@ -51,6 +52,7 @@ func defaultServerOptions() serverOptions {
 		queueMessages:  1024,
 		writeTimeout:   10 * time.Second,
 		closeTimeout:   5 * time.Second,
+		maxRequests:    defaultRequests,
 		maxRooms:       128,
 		maxRoomName:    255,
 		window:         defaultWindow,

@@ -38,6 +38,13 @@ func encode(event Event, data any) (*encoded, error) {
 	return m, nil
 }
 
+// newText returns an empty text message.
+func newText() *encoded {
+	m := encodedPool.Get().(*encoded)
+	m.typ, m.b = transport.MessageText, m.b[:0]
+	return m
+}
+
 // free gives the memory back. m must not be used any more.
 func (m *encoded) free() {
 	if cap(m.b) <= maxPooled {

@@ -19,6 +19,8 @@ type serial struct {
 	busy    bool
 	reads   bool          // the goroutine that runs tasks is the one that reads
 	runs    uint32        // tasks begun, to tell a long one from many
+	asks    int32         // requests that wait for replies: reading must go on
+	within  int32         // of them, those that were made while the present task ran
 	handing chan struct{} // closed when that one has handed reading on; nil: it is not about to
 	left    *backlog      // by others while busy; nil when s is idle, as it mostly is
 }
@@ -43,6 +45,10 @@ type task struct {
 const (
 	maxWaitingTasks = 64
 	maxWaitingBytes = 256 << 10
+
+	// While a reply is waited for, which may come behind them.
+	maxPassedTasks = 1024
+	maxPassedBytes = 1 << 20
 )
 
 // What the budget counts: a task beside its message, and in which steps, so that
@@ -68,6 +74,7 @@ func (s *serial) begin() bool {
 func (s *serial) start(reads bool) {
 	s.busy, s.reads = true, reads
 	s.runs++
+	s.within = 0
 }
 
 // end runs what was left meanwhile and makes s idle.
@@ -109,6 +116,7 @@ func (s *serial) next() (task, bool) {
 	l.queue = l.queue[1:]
 	l.weight -= t.weight
 	s.runs++
+	s.within = 0
 	l.charge(s.budget, len(l.queue), l.weight)
 	if len(l.queue) < maxWaitingTasks/2 {
 		l.wake()
@@ -139,12 +147,17 @@ func (l *backlog) charge(b *transport.Budget, tasks, weight int) bool {
 }
 
 // fits reports whether a message of n bytes may wait: when it may not, its reader
-// does, which holds its sender back.
-func (l *backlog) fits(b *transport.Budget, n int) bool {
-	if len(l.queue) > 0 && (len(l.queue) >= maxWaitingTasks || l.weight+n > maxWaitingBytes) {
+// does, which holds its sender back. It reads on where the handler may wait for a reply
+// that comes behind the message.
+func (s *serial) fits(n int) bool {
+	l, tasks, bytes := s.left, maxWaitingTasks, maxWaitingBytes
+	if s.asks > 0 {
+		tasks, bytes = maxPassedTasks, maxPassedBytes
+	}
+	if len(l.queue) > 0 && (len(l.queue) >= tasks || l.weight+n > bytes) {
 		return false
 	}
-	return l.charge(b, len(l.queue)+1, l.weight+n)
+	return l.charge(s.budget, len(l.queue)+1, l.weight+n)
 }
 
 // stopReading says that the goroutine that reads is about to end.
@@ -249,7 +262,7 @@ func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struc
 		s.left = new(backlog)
 	}
 	l := s.left
-	if s.busy && bounded && !l.fits(s.budget, t.weight) {
+	if s.busy && bounded && !s.fits(t.weight) {
 		if l.room == nil {
 			l.room = make(chan struct{})
 		}
@@ -281,7 +294,7 @@ func (s *serial) place(t task) (mine bool, room <-chan struct{}) {
 		s.left = new(backlog)
 	}
 	l := s.left
-	fits := l.fits(s.budget, t.weight)
+	fits := s.fits(t.weight)
 	l.queue = append(l.queue, t)
 	l.weight += t.weight
 	if fits {
@@ -291,6 +304,39 @@ func (s *serial) place(t task) (mine bool, room <-chan struct{}) {
 		l.room = make(chan struct{})
 	}
 	return false, l.room
+}
+
+// ask is called before a request to the peer. Whatever waits behind a handler, reading
+// goes on then, up to a bound of its own, for the reply may come behind it. stopAsking
+// takes what ask has returned.
+func (s *serial) ask() (task uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asks++
+	if s.busy {
+		s.within++
+	}
+	if s.left != nil {
+		s.left.wake()
+	}
+	return s.runs
+}
+
+func (s *serial) stopAsking(task uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asks--
+	if s.runs == task && s.within > 0 {
+		s.within--
+	}
+}
+
+// asking reports whether the task that runs may wait for a reply: a request was made
+// since it began, and has none. Who makes it cannot be told.
+func (s *serial) asking() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy && s.within > 0
 }
 
 // state returns whether a task is running, how many were begun, and whether

@@ -20,6 +20,9 @@ type Server struct {
 	log      *slog.Logger
 	upgrader *transport.Upgrader
 	handlers handlers
+
+	responders responders
+
 	sockets  *registry
 	rooms    *rooms
 	pulse    pulse

@@ -320,6 +320,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	size := len(p)
 	n, p, err := parseNumbers(typ, p)
+	apart := c.apart(typ, p)
 	l.mu.Lock()
 	if gen != l.gen || l.over {
 		l.mu.Unlock()
@@ -341,7 +342,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	var mine bool
 	var room <-chan struct{}
-	if fresh {
+	if fresh && apart == nil {
 		// With mu held, so that messages of two connections come in their order.
 		if mine = c.turn.begin(); !mine {
 			kept := append(make([]byte, 0, len(p)), p...)
@@ -354,8 +355,11 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	l.mu.Unlock()
 	switch {
+	case fresh && apart != nil:
+		apart()
 	case mine:
 		defer c.turn.end()
+		c.readOn()
 		if typ == transport.MessageBinary {
 			p = append(make([]byte, 0, len(p)), p...)
 		}

@@ -30,6 +30,12 @@ type Socket interface {
 	// the message cannot be delivered.
 	Send(event Event, data interface{}) error
 
+	// Call sends a request to this client and waits for the reply. In all else it is
+	// [Client.Call], and to send it is to Send. The wait ends with the socket, which
+	// the client's session may carry over lost connections. It may be called from the
+	// socket's own handlers: replies do not wait for them.
+	Call(ctx context.Context, event Event, data interface{}) (Reply, error)
+
 	// On adds a handler for events of this client alone. It runs after those of
 	// [Server.HandleFunc] for the same event. Handlers of one socket run one at a
 	// time. It panics when handler is nil.

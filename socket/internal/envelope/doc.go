@@ -13,14 +13,19 @@
 //	}
 //	handler := handlers[string(m.Name)] // does not allocate
 //
+// An event with a member "req" is a request, and an object that names no event but
+// has a number as its member "re" is the reply to one.
+//
 // # What is refused
 //
 // Parse takes exactly what encoding/json.Valid takes, apart from this: arrays
 // and objects nested deeper than [MaxDepth]; the member "event" or, beside an
-// event, "data" more than once; an event that is not a string of 1 to [MaxEvent]
-// bytes of UTF-8. Names are compared after unescaping, and case counts, which
-// encoding/json does not do: whoever looks at the text before us and we see the
-// same event. Other members are allowed; [Member] finds them.
+// event, "data" or "req" more than once; an event that is not a string of 1 to
+// [MaxEvent] bytes of UTF-8; beside an event, a "req" that is not a whole number up
+// to [MaxNumber]; in a reply "re", "data" or "error" more than once. Names are
+// compared after unescaping, and case counts, which encoding/json does not do:
+// whoever looks at the text before us and we see the same event. Other members are
+// allowed; [Member] finds them.
 //
 // Apart from the event, UTF-8 is not checked, since transports have done that;
 // what is broken nevertheless decodes to U+FFFD, as in encoding/json.

@@ -18,11 +18,21 @@ type Message struct {
 	Name []byte
 
 	// Data is the JSON of the member "data", without white space around it, nil
-	// when there is none. In a bare message it is the whole text.
+	// when there is none. In a bare message it is the whole text, in a reply that
+	// has failed that of the member "error".
 	Data []byte
 
-	// Bare says that the text names no event.
+	// Number is that of a request, or of the request that a reply is to.
+	Number uint64
+
+	// Bare says that the text names no event and is no reply.
 	Bare bool
+
+	// Request says that the sender of the event waits for a reply.
+	Request bool
+
+	// Reply says that the text is a reply, and Failed that this is an error.
+	Reply, Failed bool
 
 	// Extra says that the text is an object with members besides "event" and
 	// "data". [Member] finds them.
@@ -35,7 +45,7 @@ func (m Message) Event() string { return string(m.Name) }
 
 // Parse checks that text is one JSON value and finds the parts of the envelope.
 // Its errors are [*SyntaxError] and [ErrDepth], whichever comes first in the text,
-// and for valid JSON [ErrDuplicate] and [ErrEvent].
+// and for valid JSON [ErrDuplicate], [ErrEvent] and [ErrNumber].
 func Parse(text []byte) (Message, error) {
 	start := skipSpace(text, 0)
 	if at(text, start) != '{' {
@@ -52,6 +62,7 @@ func Parse(text []byte) (Message, error) {
 	var m Message
 	var event []byte
 	eventTwice, dataTwice := false, false
+	var more further
 	ms := members{text: text, i: start}
 	for ms.next() {
 		switch {
@@ -63,12 +74,16 @@ func Parse(text []byte) (Message, error) {
 			m.Data = ms.value
 		default:
 			m.Extra = true
+			more.add(ms.key, ms.value)
 		}
 	}
 	if ms.fault != valid {
 		return Message{}, ms.fault.err(ms.i)
 	}
 	if event == nil {
+		if reply, ok, err := more.reply(m.Data, dataTwice); ok {
+			return reply, err
+		}
 		// Nobody's envelope: what it means, and twice, is up to who decodes it.
 		return Message{Data: text[start:ms.end:ms.end], Bare: true, Extra: m.Extra}, nil
 	}
@@ -78,6 +93,9 @@ func Parse(text []byte) (Message, error) {
 	var ok bool
 	if m.Name, ok = unquoteEvent(event); !ok {
 		return Message{}, ErrEvent
+	}
+	if err := more.request(&m); err != nil {
+		return Message{}, err
 	}
 	return m, nil
 }

@@ -16,6 +16,9 @@ var (
 	// UTF-8.
 	ErrEvent = errors.New("event is not a string of 1 to " + strconv.Itoa(MaxEvent) + " bytes of UTF-8")
 
+	// ErrNumber reports a request whose number is none.
+	ErrNumber = errors.New("the number of a request is not a whole number from 0 to 2^53-1")
+
 	// ErrUTF8 reports data whose encoding is not valid UTF-8, which only a
 	// json.RawMessage or a MarshalJSON method can bring about.
 	ErrUTF8 = errors.New("encoded data is not valid UTF-8")

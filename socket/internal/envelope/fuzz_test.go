@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -17,6 +18,9 @@ var parseSeeds = []string{
 	`{"event":"chat","data":{"user":"ann","n":[1,-2.5e-7,true,false,null]}}`,
 	`{"data":1,"event":"a","data":2}`,
 	` {"\u0065vent":"\ud83d\ude00\ud83d","Data":[],"id":1} `,
+	`{"req":7,"event":"sum","data":[1]}`, `{"re":7,"data":1,"x":2}`, `{"re":0,"error":{"code":"a"},"data":null}`,
+	`{"re":9007199254740991,"error":null,"data":3}`, `{"req":9007199254740992,"event":"a"}`, `{"\u0072eq":1e2,"event":"a"}`,
+	`{"re":1,"re":2}`, `{"re":-1,"data":2}`, `{"event":"a","re":1}`, `{"req":1,"req":1,"event":"a"}`,
 	`[{"a":[[]]},"\\\"\u0000"]`,
 	"{\"event\":\"\xff\"}",
 	`{"event":""}`, `{"event":1}`, `{}`, `01`, `"`, `1e`, `{"a"`,
@@ -42,6 +46,7 @@ func oracle(text []byte) (want envelope.Message, fails error) {
 	d.Token()
 	seen := make(map[string]int)
 	var event, data json.RawMessage
+	more := make(map[string]json.RawMessage)
 	for d.More() {
 		key, _ := d.Token()
 		var value json.RawMessage
@@ -56,9 +61,23 @@ func oracle(text []byte) (want envelope.Message, fails error) {
 			data = value
 		default:
 			want.Extra = true
+			more[key.(string)] = value
 		}
 	}
+	number := func(name string) (uint64, bool) {
+		n, err := strconv.ParseUint(string(more[name]), 10, 64)
+		return n, err == nil && n < 1<<53
+	}
 	if event == nil {
+		if n, ok := number("re"); ok {
+			want = envelope.Message{Number: n, Reply: true, Extra: true, Data: data}
+			if failure := more["error"]; failure != nil && string(failure) != "null" {
+				want.Failed, want.Data = true, failure
+			}
+			if seen["re"] > 1 || seen["data"] > 1 || seen["error"] > 1 {
+				return want, envelope.ErrDuplicate
+			}
+		}
 		return want, nil
 	}
 	if seen["event"] > 1 || seen["data"] > 1 {
@@ -69,6 +88,14 @@ func oracle(text []byte) (want envelope.Message, fails error) {
 		return want, envelope.ErrEvent
 	}
 	want.Name, want.Data, want.Bare = []byte(name), data, false
+	if seen["req"] > 1 {
+		return want, envelope.ErrDuplicate
+	}
+	if seen["req"] == 1 {
+		if want.Number, want.Request = number("req"); !want.Request {
+			return want, envelope.ErrNumber
+		}
+	}
 	return want, nil
 }
 
