@@ -156,7 +156,7 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 		return
 	}
 	if binary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: data})
+		c.callWithAny(&incoming{event: EventMessage, kind: fromBinary, binary: data})
 		return
 	}
 	env, err := envelope.Parse(data)
@@ -173,7 +173,7 @@ func (c *Client) handle(run *clientRun, data []byte, binary bool) {
 		}
 	}
 	m := newIncoming(event, env.Data)
-	c.call(m)
+	c.callWithAny(m)
 	m.free() // not if a handler has ended the goroutine: then it is garbage
 }
 

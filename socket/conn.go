@@ -403,10 +403,7 @@ func (c *conn) On(event Event, handler func(interface{})) {
 	if handler == nil {
 		panic("socket: Socket.On: nil handler")
 	}
-	if c.own.Load() == nil {
-		c.own.CompareAndSwap(nil, new(handlers))
-	}
-	c.own.Load().add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
+	c.addOwn(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
 }
 
 func (c *conn) Off(event Event) {

@@ -21,6 +21,7 @@ type Server struct {
 	upgrader *transport.Upgrader
 	handlers handlers
 	sockets  *registry
+	any      handlers // of HandleAny
 	rooms    *rooms
 	pulse    pulse
 	polling  *pollhttp.Engine

@@ -35,7 +35,11 @@ type Socket interface {
 	// time. It panics when handler is nil.
 	On(event Event, handler func(interface{}))
 
-	// Off removes the handlers that On has added for event.
+	// Once adds a handler that runs for the next message of an event only. In all
+	// else it is On.
+	Once(event Event, handler func(interface{}))
+
+	// Off removes the handlers that On and Once have added for event.
 	Off(event Event)
 
 	// Join makes the socket a member of a room, and Leave ends that; Rooms are
