@@ -39,11 +39,12 @@ type conn struct {
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
 	rooms  []*membership
-	extras *extras // nil until the application asks for one
+	extras *extras // nil until the application asks for one, or the socket has an identity
 }
 
 // extras are what an application may want of a socket, and most do not.
 type extras struct {
+	who    *membership // in its identity's sockets; nil: it has none
 	values map[string]any
 	ctx    context.Context // nil, and cancel, until somebody asks
 	cancel context.CancelCauseFunc

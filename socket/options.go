@@ -2,6 +2,7 @@ package socket
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/session"
@@ -36,6 +37,7 @@ type serverOptions struct {
 	controlFrames  int
 	inflateRatio   int
 	rates          RateLimits
+	authenticator  func(*http.Request) (identity string, err error) // nil: everybody may connect
 	memory         int64
 	logger         *slog.Logger
 }
