@@ -38,6 +38,7 @@ type serverOptions struct {
 	inflateRatio   int
 	rates          RateLimits
 	authenticator  func(*http.Request) (identity string, err error) // nil: everybody may connect
+	joinPolicy     func(s Socket, room string) error                // nil: joins are the handlers' matter alone
 	memory         int64
 	logger         *slog.Logger
 }

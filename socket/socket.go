@@ -49,7 +49,8 @@ type Socket interface {
 	// Join makes the socket a member of a room, and Leave ends that; Rooms are
 	// the rooms that it is in, in the order it joined them. A socket that is
 	// disconnected joins nothing, and is out of its rooms once its disconnect
-	// handlers have run. The error of Join is that of [Server.Join].
+	// handlers have run. The error of Join is that of [Server.Join]; it may wait for
+	// the function of [WithJoinPolicy].
 	Join(room string) error
 	Leave(room string)
 	Rooms() []string
