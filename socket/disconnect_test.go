@@ -280,3 +280,47 @@ func TestDisconnectEndsASessionWithoutAConnection(t *testing.T) {
 		}
 	}, websocket, polling)
 }
+
+// A client that sends when its server disconnects it finds out what the server has said,
+// and gets what it had sent before.
+func TestVerdictReachesAClientThatIsSending(t *testing.T) {
+	for _, session := range []bool{true, false} {
+		for pause := range 4 {
+			run(t, func(t *testing.T, e *env) {
+				server := e.serve()
+				const most = 100 // more than one answer to a poll takes
+				server.HandleFunc("go", func(s socket.Socket, _ interface{}) {
+					for n := range most {
+						if err := s.Send("n", n); err != nil {
+							t.Error(err)
+						}
+					}
+					s.Disconnect(socket.DisconnectReason{Retry: socket.RetryNever})
+				})
+				var got ledger
+				stopped := make(chan struct{})
+				c := e.client(socket.WithSession(session))
+				socket.On(c, "n", got.add)
+				socket.On(c, socket.EventError, func(err error) {
+					if errors.Is(err, socket.ErrStopped) {
+						close(stopped)
+					}
+				})
+				e.connect(c)
+				c.Send("go", nil)
+				for {
+					time.Sleep(time.Duration(pause) * time.Millisecond)
+					if err := c.Send("more", nil); err != nil {
+						break
+					}
+				}
+				select {
+				case <-stopped:
+				case <-time.After(time.Minute):
+					t.Error("the client was not stopped")
+				}
+				got.want(t, "the client", most)
+			}, websocket, polling)
+		}
+	}
+}
