@@ -68,6 +68,8 @@ func (s *Server) broadcast(event Event, data interface{}, to target) error {
 // receivers appends the sockets that a message is for to dst.
 func (s *Server) receivers(dst []*conn, to target) []*conn {
 	switch {
+	case to.narrow != nil:
+		return to.narrow.receivers(s, dst, to)
 	case to.all:
 		return s.sockets.appendAll(dst)
 	case to.rooms == nil:

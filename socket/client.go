@@ -23,6 +23,7 @@ type Client struct {
 	opts      clientOptions
 	log       *slog.Logger
 	handlers  handlers
+	any       handlers // of OnAny
 	turn      serial
 	session   clientSession
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
 )
@@ -23,6 +24,9 @@ type clientRun struct {
 	closing bool  // Close was called; guarded by Client.mu
 	up      bool  // connect was told and disconnect was not; guarded by Client.mu
 	reason  error // overrides what Receive says; guarded by Client.mu
+
+	began time.Time // when the latest connection was made; guarded by Client.mu
+	now   bool      // the server wants the client back at once; the run's goroutine's
 }
 
 func newClientRun() *clientRun {
@@ -80,6 +84,7 @@ func (c *Client) begin(run *clientRun) bool {
 	}
 	c.phase = connected
 	run.up = true
+	run.began = time.Now()
 	rooms := slices.Clone(c.rooms)
 	c.mu.Unlock()
 	again, lost := c.session.begin()
@@ -163,7 +168,7 @@ func (c *Client) handle(run *clientRun, epoch uint32, data []byte, binary bool) 
 		return
 	}
 	if binary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: data})
+		c.callWithAny(&incoming{event: EventMessage, kind: fromBinary, binary: data})
 		return
 	}
 	env, err := envelope.Parse(data)
@@ -187,7 +192,7 @@ func (c *Client) handle(run *clientRun, epoch uint32, data []byte, binary bool) 
 		}
 	}
 	m := newIncoming(event, env.Data)
-	c.call(m)
+	c.callWithAny(m)
 	m.free() // not if a handler has ended the goroutine: then it is garbage
 }
 
@@ -237,6 +242,8 @@ func (c *Client) lost(run *clientRun, err error) bool {
 	if run.reason != nil {
 		err, run.reason = run.reason, nil
 	}
+	verdict := verdictOf(err)
+	run.now = verdict == RetryNow && time.Since(run.began) >= c.opts.reconnectDelay
 	c.session.lost(err)
 	var unsent error
 	if !c.session.active() {
@@ -244,7 +251,7 @@ func (c *Client) lost(run *clientRun, err error) bool {
 		c.requests.fail(connectionOver(err))
 	}
 	c.mu.Unlock()
-	again := c.opts.reconnectAttempts >= 0
+	again := c.opts.reconnectAttempts >= 0 && verdict != RetryNever
 	if !again {
 		_ = c.transport.Close() // it is lost already
 		unsent = errors.Join(unsent, c.session.end("the client does not connect again"))
@@ -256,6 +263,9 @@ func (c *Client) lost(run *clientRun, err error) bool {
 	c.turn.spawn(func() {
 		c.call(&incoming{event: EventDisconnect, kind: builtIn, value: &ConnectionError{Op: "read", Err: err}})
 	})
+	if verdict == RetryNever {
+		c.reportLater(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrStopped, err)})
+	}
 	return again
 }
 
@@ -279,6 +289,9 @@ func (c *Client) reconnect(run *clientRun) bool {
 		wait, ok := pause.next()
 		if !ok {
 			break
+		}
+		if run.now {
+			wait, run.now = 0, false
 		}
 		if !sleep(run.ctx, wait) {
 			return false

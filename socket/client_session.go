@@ -108,8 +108,8 @@ func (s *clientSession) confirm() {
 	s.mu.Lock()
 	named, last := s.named.ID != "", s.in.Ack()
 	s.mu.Unlock()
-	if named && s.c.transport.Send(appendAck(nil, last)) != nil {
-		s.abort()
+	if named {
+		s.sent(s.c.transport.Send(appendAck(nil, last)))
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *clientSession) sendAgain(again []keptMessage) error {
 			s.end("the transport refuses a message that was kept")
 			return sendError(err)
 		}
-		s.abort()
+		s.sent(err)
 		break // the rest is kept for the next connection
 	}
 	return nil
@@ -229,7 +229,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		s.mu.Unlock()
 		return true, sendError(failed)
 	default:
-		s.abort() // which of them have arrived is known when the server says so
+		s.sent(failed) // which of them have arrived is known when the server says so
 	}
 	return true, err
 }
@@ -309,8 +309,8 @@ func (s *clientSession) sendAck() {
 		p = appendAck(nil, s.in.Ack())
 	}
 	s.mu.Unlock()
-	if p != nil && s.c.transport.Send(p) != nil {
-		s.abort()
+	if p != nil {
+		s.sent(s.c.transport.Send(p))
 	}
 }
 
@@ -321,6 +321,15 @@ func (s *clientSession) confirmLast() {
 	case <-s.c.sending:
 		s.sendAck()
 	default:
+	}
+}
+
+// sent gives a connection up over which something could not be sent; but not one that the
+// server has closed: what it has said before that, and why, is still to be received.
+func (s *clientSession) sent(err error) {
+	var ce *transport.CloseError
+	if err != nil && !errors.As(err, &ce) {
+		s.abort()
 	}
 }
 

@@ -40,11 +40,12 @@ type conn struct {
 	mu     sync.Mutex // guards the fields below
 	reason error      // why it is no longer connected; nil while it is
 	rooms  []*membership
-	extras *extras // nil until the application asks for one
+	extras *extras // nil until the application asks for one, or the socket has an identity
 }
 
 // extras are what an application may want of a socket, and most do not.
 type extras struct {
+	who    *membership // in its identity's sockets; nil: it has none
 	values map[string]any
 	ctx    context.Context // nil, and cancel, until somebody asks
 	cancel context.CancelCauseFunc
@@ -427,10 +428,7 @@ func (c *conn) On(event Event, handler func(interface{})) {
 	if handler == nil {
 		panic("socket: Socket.On: nil handler")
 	}
-	if c.own.Load() == nil {
-		c.own.CompareAndSwap(nil, new(handlers))
-	}
-	c.own.Load().add(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
+	c.addOwn(event, anyHandler(func(_ Socket, data interface{}) { handler(data) }))
 }
 
 func (c *conn) Off(event Event) {

@@ -31,6 +31,10 @@ var (
 	// [WithReconnectAttempts]. The client stays disconnected.
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")
 
+	// ErrStopped: the server has disconnected the client and told it not to come back,
+	// see [RetryNever]. The client stays disconnected.
+	ErrStopped = errors.New("socket: the server has told the client to stay away")
+
 	// ErrTimeout: the other end did not do in time what it had to. It matches
 	// [os.ErrDeadlineExceeded].
 	ErrTimeout error = &sentinel{"timeout", os.ErrDeadlineExceeded}

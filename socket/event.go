@@ -15,7 +15,7 @@ const (
 
 	// EventDisconnect: a connection ended. It comes once and last. Data is an
 	// error that tells why: [ErrConnectionClosed] when this side closed it, a
-	// *[MessageError] when a handler of the server panicked, and otherwise a
+	// [DisconnectReason] when it did so by Disconnect, a *[MessageError] when a handler of the server panicked, and otherwise a
 	// *[ConnectionError]. transport.CloseStatus finds the close code in it.
 	EventDisconnect Event = "disconnect"
 

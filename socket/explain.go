@@ -2,7 +2,7 @@ package socket
 
 import (
 	_ "embed"
-	"fmt"
+	"encoding/json"
 	"net/http"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/pollhttp"
@@ -45,5 +45,5 @@ func refuse(w http.ResponseWriter, ref *pollhttp.Refusal) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(ref.Status)
-	_, _ = fmt.Fprintf(w, "{\"error\":%q}\n", ref.Reason) // nobody is left to tell
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": ref.Reason}) // nobody is left to tell
 }

@@ -61,10 +61,12 @@ type target struct {
 	room  string
 	rooms []string // in place of room, if not nil
 	all   bool
+
+	narrow *narrowing // what a Target says beside that; nil: nothing
 }
 
 func (t target) equal(u target) bool {
-	return t.all == u.all && t.room == u.room && t.rooms == nil && u.rooms == nil
+	return t.all == u.all && t.room == u.room && t.rooms == nil && u.rooms == nil && t.narrow == nil && u.narrow == nil
 }
 
 // latecomer is what is kept for a socket whose queue is full, until it is known

@@ -133,7 +133,7 @@ func (c *conn) admitJoin(room string) error {
 	if ok || l.ReportOnly {
 		return nil
 	}
-	return &RoomError{room, fmt.Sprintf("more than %d joins per second (WithRateLimits)", l.Joins)}
+	return &RoomError{Room: room, Reason: fmt.Sprintf("more than %d joins per second (WithRateLimits)", l.Joins)}
 }
 
 // logRefusal logs that a connection was ended for a limit that its client has

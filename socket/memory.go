@@ -70,12 +70,12 @@ func decodedSize(raw []byte) int64 {
 	return int64(n)
 }
 
-// callWithin is call for data of n bytes, counted while the handlers run. A client
+// callWithin is dispatch for data of n bytes, counted while the handlers run. A client
 // whose message is too much for the memory budget is closed.
 func (c *conn) callWithin(n int64, m *incoming) {
 	b := c.server.budget
 	if b == nil || n <= smallMessage {
-		c.call(m)
+		c.dispatch(m)
 		return
 	}
 	if !b.TryAdd(n, messageShare) {
@@ -83,7 +83,7 @@ func (c *conn) callWithin(n int64, m *incoming) {
 		return
 	}
 	defer b.Add(-n)
-	c.call(m)
+	c.dispatch(m)
 }
 
 // hold counts n bytes for the requests of long polling, fewer if n is negative. It

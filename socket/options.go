@@ -2,6 +2,7 @@ package socket
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/session"
@@ -37,6 +38,8 @@ type serverOptions struct {
 	controlFrames  int
 	inflateRatio   int
 	rates          RateLimits
+	authenticator  func(*http.Request) (identity string, err error) // nil: everybody may connect
+	joinPolicy     func(s Socket, room string) error                // nil: joins are the handlers' matter alone
 	memory         int64
 	logger         *slog.Logger
 }

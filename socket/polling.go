@@ -15,8 +15,13 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 	o := &s.opts
 	c := pollhttp.Config{
 		Open: func(ps *pollhttp.Session, r *http.Request) (pollhttp.Handler, error) {
+			a, ref := s.authenticate(r)
+			if ref != nil {
+				return nil, ref
+			}
+			defer a.end()
 			if o, ok := s.offer(r); ok {
-				p, ref := s.place(r, o)
+				p, ref := s.place(r, o, a)
 				if ref != nil {
 					return nil, ref
 				}
@@ -27,8 +32,8 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 			if ref := s.admit(); ref != nil {
 				return nil, ref
 			}
-			c := s.newConn(ps.ID(), r)
-			s.open(c, pollLink{ps, s})
+			c := s.newConn(ps.ID(), r, a)
+			s.open(c, pollLink{ps, s}, a)
 			return pollHandler{c}, nil
 		},
 		NewID:        newID,
@@ -48,12 +53,14 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 	return pollhttp.New(c)
 }
 
+// badOrigin is why a page may not connect, as it is told.
+const badOrigin = "the page's origin may not connect (WithAllowedOrigins)"
+
 // servePolling serves one request of long polling.
 func (s *Server) servePolling(w http.ResponseWriter, r *http.Request) {
 	if err := s.upgrader.CheckOrigin(r); err != nil {
 		s.logHandshake(err)
-		reason := "the page's origin may not connect (WithAllowedOrigins)"
-		refuse(w, &pollhttp.Refusal{Status: http.StatusForbidden, Reason: reason})
+		refuse(w, &pollhttp.Refusal{Status: http.StatusForbidden, Reason: badOrigin})
 		return
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && (s.opts.anyOrigin || len(s.opts.origins) > 0) {

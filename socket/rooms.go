@@ -141,33 +141,52 @@ func (g *group) append(dst []*conn) []*conn {
 type RoomError struct {
 	Room   string
 	Reason string // names the limit and the option that sets it
+	Err    error  // what the function of [WithJoinPolicy] said; nil if it was a limit
 }
 
 // Error returns the reason with the room's name, shortened to 64 bytes.
 func (e *RoomError) Error() string { return fmt.Sprintf("socket: join %.64q: %s", e.Room, e.Reason) }
 
+// Unwrap returns Err.
+func (e *RoomError) Unwrap() error { return e.Err }
+
 func (c *conn) Join(room string) error {
+	policy := c.server.opts.joinPolicy
+	if policy != nil {
+		if idle, err := c.askJoin(policy, room); idle || err != nil {
+			return err
+		}
+	}
 	c.server.fanout.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reason != nil || c.member(room) >= 0 {
 		return nil
 	}
-	limits := &c.server.opts
-	switch {
-	case room == "":
-		return &RoomError{room, "the name is empty"}
-	case len(room) > limits.maxRoomName:
-		return &RoomError{room, fmt.Sprintf("the name has %d bytes, more than %d (WithMaxRooms)", len(room), limits.maxRoomName)}
-	case len(c.rooms) >= limits.maxRooms:
-		return &RoomError{room, fmt.Sprintf("the socket is in %d rooms, the most it may be in (WithMaxRooms)", len(c.rooms))}
-	}
-	if err := c.admitJoin(room); err != nil {
+	if err := c.checkJoin(room, policy == nil); err != nil {
 		return err
 	}
 	m := &membership{room: room, c: c}
 	c.rooms = append(c.rooms, m)
 	c.server.rooms.add(m)
+	return nil
+}
+
+// checkJoin returns why a join is not within the limits, nil if it is. Only the first
+// check of a join counts for the client's rate. It is called with mu held.
+func (c *conn) checkJoin(room string, first bool) error {
+	limits := &c.server.opts
+	switch {
+	case room == "":
+		return &RoomError{Room: room, Reason: "the name is empty"}
+	case len(room) > limits.maxRoomName:
+		return &RoomError{Room: room, Reason: fmt.Sprintf("the name has %d bytes, more than %d (WithMaxRooms)", len(room), limits.maxRoomName)}
+	case len(c.rooms) >= limits.maxRooms:
+		return &RoomError{Room: room, Reason: fmt.Sprintf("the socket is in %d rooms, the most it may be in (WithMaxRooms)", len(c.rooms))}
+	}
+	if first {
+		return c.admitJoin(room)
+	}
 	return nil
 }
 
@@ -217,7 +236,7 @@ func (c *conn) Rooms() []string {
 // Join makes a socket a member of a room. It does nothing for an unknown id, for
 // one that is disconnected, and for a member. The error is a *[RoomError]: an
 // empty or too long name, or a socket that is in too many rooms, see
-// [WithMaxRooms].
+// [WithMaxRooms], or what [WithJoinPolicy] refuses.
 func (s *Server) Join(id, room string) error {
 	if c := s.sockets.get(id); c != nil {
 		return c.Join(room)

@@ -24,6 +24,7 @@ type Server struct {
 	responders responders
 
 	sockets  *registry
+	any      handlers // of HandleAny
 	rooms    *rooms
 	pulse    pulse
 	polling  *pollhttp.Engine
@@ -31,6 +32,10 @@ type Server struct {
 	fanout   fanout
 	patience patience
 	detached detachedList // sessions without a connection
+
+	middleware middleware
+	identities *rooms // the sockets of each identity
+	admissions admissions
 
 	full    limiter // of the log lines about full servers
 	refused limiter // of the log lines about refused handshakes
@@ -49,7 +54,7 @@ func NewServer(opts ...ServerOption) *Server {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	s := &Server{opts: o, log: o.logger, budget: newBudget(o.memory), sockets: newRegistry(), rooms: newRooms()}
+	s := &Server{opts: o, log: o.logger, budget: newBudget(o.memory), sockets: newRegistry(), rooms: newRooms(), identities: newRooms()}
 	s.upgrader = transport.NewUpgrader(&transport.AcceptOptions{
 		AllowedOrigins:         o.origins,
 		InsecureAllowAnyOrigin: o.anyOrigin,
@@ -150,20 +155,26 @@ const (
 )
 
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	a, ref := s.authenticateUpgrade(r)
+	if ref != nil {
+		refuse(w, ref)
+		return
+	}
+	defer a.end()
 	if o, ok := s.offer(r); ok {
-		s.serveSession(w, r, o)
+		s.serveSession(w, r, o, a)
 		return
 	}
 	if ref := s.admit(); ref != nil {
 		refuse(w, ref)
 		return
 	}
-	c := s.newConn(newID(), r)
+	c := s.newConn(newID(), r, a)
 	var answer http.Header
 	if r.Header.Get(versionHeader) != "" {
 		answer = http.Header{idHeader: {c.id}}
 	}
-	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { s.open(c, webSocketLink{ws}) })
+	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { s.open(c, webSocketLink{ws}, a) })
 	if err != nil {
 		s.release()
 		s.logHandshake(err)
@@ -174,8 +185,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 
 // serveSession serves the opening handshake of a client that wants a session, or to go
 // on with one.
-func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.Offer) {
-	p, ref := s.place(r, o)
+func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.Offer, a *admission) {
+	p, ref := s.place(r, o, a)
 	if ref != nil {
 		refuse(w, ref)
 		return
@@ -192,18 +203,22 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.
 
 // placement is a session for which a connection is being made.
 type placement struct {
-	link   *sessionLink
-	answer session.Answer
-	gen    uint32
+	link      *sessionLink
+	answer    session.Answer
+	gen       uint32
+	admission *admission
 }
 
 // place finds the session that a client offers to go on with, or makes a new one.
-func (s *Server) place(r *http.Request, o session.Offer) (placement, *pollhttp.Refusal) {
+func (s *Server) place(r *http.Request, o session.Offer, who *admission) (placement, *pollhttp.Refusal) {
 	if o.Session != (session.Session{}) && !s.closed() {
 		if c := s.sockets.get(o.Session.ID); c != nil {
 			if l, ok := c.link.(*sessionLink); ok {
+				if l.foreign(o, who.who()) {
+					return placement{}, notYours
+				}
 				if a, gen, ok := l.offered(o); ok {
-					return placement{l, a, gen}, nil
+					return placement{l, a, gen, who}, nil
 				}
 			}
 		}
@@ -211,8 +226,8 @@ func (s *Server) place(r *http.Request, o session.Offer) (placement, *pollhttp.R
 	if ref := s.admit(); ref != nil {
 		return placement{}, ref
 	}
-	l, token := newSessionLink(s.newConn(newID(), r))
-	return placement{link: l, answer: session.Answer{
+	l, token := newSessionLink(s.newConn(newID(), r, who))
+	return placement{link: l, admission: who, answer: session.Answer{
 		Session: session.Session{ID: l.c.id, Token: token}, Window: s.opts.windowSeconds(),
 	}}, nil
 }
@@ -221,7 +236,7 @@ func (s *Server) place(r *http.Request, o session.Offer) (placement, *pollhttp.R
 func (p *placement) attach(u physical) {
 	p.link.attach(p.gen, u)
 	if !p.answer.Resumed {
-		p.link.c.server.open(p.link.c, p.link)
+		p.link.c.server.open(p.link.c, p.link, p.admission)
 	}
 }
 
@@ -251,31 +266,41 @@ func newID() string {
 }
 
 // newConn returns the socket of a connection that is being made.
-func (s *Server) newConn(id string, r *http.Request) *conn {
-	return &conn{
+func (s *Server) newConn(id string, r *http.Request, a *admission) *conn {
+	c := &conn{
 		id:     id,
 		server: s,
 		info:   newRequestInfo(r),
 		rates:  newRates(s.opts.rates, s.pulse.now()),
 		turn:   serial{budget: s.budget},
 	}
+	if identity := a.who(); identity != "" {
+		c.extra().who = &membership{room: identity, c: c} // nobody else has c yet
+	}
+	return c
 }
 
 // open makes a connection known and runs its connect handlers, before the first
 // message and without keeping the caller.
-func (s *Server) open(c *conn, l link) {
+func (s *Server) open(c *conn, l link, a *admission) {
 	c.link = l
 	if ws, ok := l.(webSocketLink); ok {
 		c.refers = ws.TakesHistory()
 	}
+	passed := s.passes(c)
+	c.told = !passed // it was never connected
 	s.fanout.past.count(c, 1)
+	s.identify(c)
 	s.sockets.add(c)
 	s.pulse.add(c)
 	if s.closed() {
 		// Shutdown has passed by in between.
 		c.close(transport.StatusGoingAway, goingAway)
 	}
-	if len(s.handlers.get(EventConnect)) > 0 {
+	if r, ok := a.wasRevoked(); ok {
+		c.disconnectFor(r)
+	}
+	if passed && len(s.handlers.get(EventConnect)) > 0 {
 		c.turn.spawn(func() { c.call(&incoming{event: EventConnect, kind: builtIn}) })
 	}
 }
@@ -283,6 +308,7 @@ func (s *Server) open(c *conn, l link) {
 // forget drops a socket whose disconnect handlers have run.
 func (s *Server) forget(c *conn) {
 	c.leaveAll()
+	s.unidentify(c)
 	s.sockets.remove(c)
 	s.fanout.past.count(c, -1)
 	s.pulse.remove(c)

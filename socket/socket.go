@@ -15,6 +15,10 @@ type Socket interface {
 	// characters. It may be shown to other clients.
 	ID() string
 
+	// Identity returns who made the connection, as [WithAuthenticator] has found out.
+	// It is "" where nobody was asked, and never changes.
+	Identity() string
+
 	// Send sends an event to this client. data is what [encoding/json] can
 	// encode, and is not retained; a []byte under [EventMessage] becomes a bare
 	// binary message.
@@ -41,16 +45,25 @@ type Socket interface {
 	// time. It panics when handler is nil.
 	On(event Event, handler func(interface{}))
 
-	// Off removes the handlers that On has added for event.
+	// Once adds a handler that runs for the next message of an event only. In all
+	// else it is On.
+	Once(event Event, handler func(interface{}))
+
+	// Off removes the handlers that On and Once have added for event.
 	Off(event Event)
 
 	// Join makes the socket a member of a room, and Leave ends that; Rooms are
 	// the rooms that it is in, in the order it joined them. A socket that is
 	// disconnected joins nothing, and is out of its rooms once its disconnect
-	// handlers have run. The error of Join is that of [Server.Join].
+	// handlers have run. The error of Join is that of [Server.Join]; it may wait for
+	// the function of [WithJoinPolicy].
 	Join(room string) error
 	Leave(room string)
 	Rooms() []string
+
+	// BroadcastToRoom is [Server.BroadcastToRoom] to the members of a room without this
+	// socket, which need not be one of them. See [Target.Except] for more than one.
+	BroadcastToRoom(room string, event Event, data interface{}) error
 
 	// Close ends the connection: what is queued is sent, then a closing
 	// handshake with code 1000. It does not wait for that. Handlers of later
@@ -58,6 +71,11 @@ type Socket interface {
 	// nothing. The error is nil. A [Client] takes the end for a loss and connects
 	// again.
 	Close() error
+
+	// Disconnect is Close with a reason for the client and a verdict: whether it is to
+	// connect again, which a [Client] obeys, and a page in a browser can read. The
+	// disconnect handlers get r. It panics when r is impossible.
+	Disconnect(r DisconnectReason)
 
 	// IsConnected reports whether the connection is open.
 	IsConnected() bool
