@@ -37,6 +37,7 @@ type serverOptions struct {
 	inflateRatio   int
 	rates          RateLimits
 	memory         int64
+	slow           Policy // of broadcasts
 	logger         *slog.Logger
 }
 

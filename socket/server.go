@@ -27,6 +27,9 @@ type Server struct {
 	budget   *transport.Budget // nil: none
 	fanout   fanout
 	patience patience
+	policies roomPolicies
+	slow     slowCounters
+	drained  handlers     // of OnDrain
 	detached detachedList // sessions without a connection
 
 	full    limiter // of the log lines about full servers
