@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
 )
@@ -116,7 +117,7 @@ func (c *Client) serve(run *clientRun) {
 		err := c.read(run)
 		again := c.lost(run, err)
 		run.closes.Wait() // they must not hit the next connection
-		if !again || !c.reconnect(run) {
+		if !again || !c.reconnect(run, retryIn(err)) {
 			return
 		}
 	}
@@ -250,14 +251,18 @@ func (c *Client) settle(run *clientRun) {
 	}
 }
 
-// reconnect makes the connection again, and reports whether it did.
-func (c *Client) reconnect(run *clientRun) bool {
+// reconnect makes the connection again, and reports whether it did. first is how long the
+// server wants it to wait before, 0 if it has not said so.
+func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 	pause := newPacer(&c.opts)
 	var last error
 	for {
 		wait, ok := pause.next()
 		if !ok {
 			break
+		}
+		if first > 0 {
+			wait, first = first, 0
 		}
 		if !sleep(run.ctx, wait) {
 			return false

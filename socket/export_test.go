@@ -1,5 +1,7 @@
 package socket
 
+import "time"
+
 // Sockets returns all sockets of a server.
 func Sockets(s *Server) []Socket {
 	var all []Socket
@@ -48,3 +50,6 @@ func Behind(s *Server) (n int) {
 	}
 	return n
 }
+
+// RetryIn returns how long a client stays away after a connection that has ended with err.
+func RetryIn(err error) time.Duration { return retryIn(err) }

@@ -38,6 +38,7 @@ type serverOptions struct {
 	rates          RateLimits
 	memory         int64
 	slow           Policy // of broadcasts
+	returns        span   // when clients are to come back after a shutdown; zero: the default
 	logger         *slog.Logger
 }
 

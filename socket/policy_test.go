@@ -446,8 +446,9 @@ func TestPolicyAppliesToASessionWithoutAConnection(t *testing.T) {
 
 func TestImpossiblePoliciesPanic(t *testing.T) {
 	for name, f := range map[string]func(){
-		"WaitSlow": func() { socket.WaitSlow(0) },
-		"OnDrain":  func() { socket.NewServer().OnDrain(nil) },
+		"WaitSlow":        func() { socket.WaitSlow(0) },
+		"OnDrain":         func() { socket.NewServer().OnDrain(nil) },
+		"WithReturnDelay": func() { socket.NewServer(socket.WithReturnDelay(2, 1)) },
 	} {
 		func() {
 			defer func() {

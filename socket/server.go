@@ -38,6 +38,7 @@ type Server struct {
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
 	closing bool       // Shutdown was called
+	leaving leaving    // what it tells clients
 	gone    chan struct{}
 }
 
@@ -273,7 +274,7 @@ func (s *Server) open(c *conn, l link) {
 	s.pulse.add(c)
 	if s.closed() {
 		// Shutdown has passed by in between.
-		c.close(transport.StatusGoingAway, goingAway)
+		c.close(transport.StatusGoingAway, s.goodbye())
 	}
 	if len(s.handlers.get(EventConnect)) > 0 {
 		c.turn.spawn(func() { c.call(&incoming{event: EventConnect, kind: builtIn}) })
@@ -316,7 +317,7 @@ func (s *Server) admit() *pollhttp.Refusal {
 	default:
 		return nil
 	}
-	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {s.retryAfter()}}}
 }
 
 // isFull is called with mu held.
