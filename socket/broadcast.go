@@ -57,12 +57,7 @@ func (s *Server) BroadcastParallel(event Event, data interface{}) error {
 }
 
 func (s *Server) broadcast(event Event, data interface{}, to target) error {
-	m, err := prepare(event, data)
-	if err != nil {
-		return err
-	}
-	s.fanout.publish(to, m)
-	return nil
+	return s.broadcastUnder(Policy{}, event, data, to)
 }
 
 // receivers appends the sockets that a message is for to dst.
@@ -156,6 +151,9 @@ func (f *fanout) resume(c *conn, ready bool) (e eviction, ok bool) {
 	if ok = ready && b.verdict == sent; ok {
 		delete(f.behind, c)
 		c.behind.Store(false)
+		if h := c.hold.Load(); h != nil {
+			f.feed(h)
+		}
 	} else {
 		e = f.evict(c, b)
 	}

@@ -127,7 +127,7 @@ func (c *Client) serve(run *clientRun) {
 		err := c.read(run)
 		again := c.lost(run, err)
 		run.closes.Wait() // they must not hit the next connection
-		if !again || !c.reconnect(run) {
+		if !again || !c.reconnect(run, retryIn(err)) {
 			return
 		}
 	}
@@ -281,8 +281,9 @@ func (c *Client) settle(run *clientRun) {
 	}
 }
 
-// reconnect makes the connection again, and reports whether it did.
-func (c *Client) reconnect(run *clientRun) bool {
+// reconnect makes the connection again, and reports whether it did. first is how long the
+// server wants it to wait before, 0 if it has not said so.
+func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 	pause := newPacer(&c.opts)
 	var last error
 	for {
@@ -292,6 +293,8 @@ func (c *Client) reconnect(run *clientRun) bool {
 		}
 		if run.now {
 			wait, run.now = 0, false
+		} else if first > 0 {
+			wait, first = first, 0
 		}
 		if !sleep(run.ctx, wait) {
 			return false

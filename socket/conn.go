@@ -27,11 +27,14 @@ type conn struct {
 	asked  atomic.Pointer[requests] // of the client; nil: none yet
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
 	deaf   atomic.Bool              // this side has ended it: messages are dropped
+	hold   atomic.Pointer[holding]  // what waits above the queue of its link; nil: nothing
 	behind atomic.Bool              // the fanout keeps messages for it
 	dirty  bool                     // queued messages are not written; the fanout's
 	refers bool                     // to the history of its rooms; set with link
 	shut   bool                     // broadcasts pass it by: it is being closed as slow; the fanout's
 	told   bool                     // the disconnect handlers have run; the turn's
+
+	brimming atomic.Bool // its queue was more than half full, and has not become less than a quarter full
 
 	id   string
 	info requestInfo
@@ -79,6 +82,12 @@ func (c *conn) deliver(ctx context.Context, event Event, m *encoded) error {
 		if err := c.waitBehind(); err != nil {
 			return err
 		}
+		if c.hold.Load() != nil {
+			if done, err := c.sendHeld(m); done {
+				return err
+			}
+			continue
+		}
 		if !c.taken(sendShare) {
 			err = c.link.queue(m.typ, m.b)
 		}
@@ -90,6 +99,7 @@ func (c *conn) deliver(ctx context.Context, event Event, m *encoded) error {
 	}
 	switch err {
 	case nil:
+		c.noteFill(0, 0)
 		return nil
 	case errTooLarge:
 		return &MessageError{Event: event, Err: err}
@@ -157,6 +167,7 @@ func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
 			}
 		} else if c.halfAt.Load() == 0 {
 			c.halfAt.Store(time.Now().UnixNano())
+			c.noteFill(0, 0)
 		}
 		return n, sent
 	case errTooLarge:
@@ -164,6 +175,7 @@ func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
 	case transport.ErrQueueFull:
 		// It may be full without ever having been half full: one large message.
 		now := time.Now()
+		c.noteFill(0, 0)
 		if c.halfAt.CompareAndSwap(0, now.UnixNano()) {
 			return n, refusedInBurst
 		}
@@ -239,6 +251,7 @@ func (c *conn) closeSlow(why *slowError, attrs ...any) {
 	}
 	c.server.log.Warn("socket: slow consumer closed", append([]any{"conn", c.id, "option", "With" + why.limit.Option,
 		"code", int(why.limit.Code)}, attrs...)...)
+	c.server.slow.closed.Add(1)
 	c.link.refuse(why.limit.Code, why.reason)
 	c.turn.spawn(c.disconnect)
 }
@@ -273,6 +286,7 @@ func (c *conn) Close() error {
 // close ends the connection from this side.
 func (c *conn) close(code transport.StatusCode, reason string) {
 	c.server.fanout.settle()
+	c.server.fanout.feedLast(c)
 	if c.end(ErrConnectionClosed) {
 		c.link.close(code, reason)
 	}
@@ -307,6 +321,7 @@ func (c *conn) over(reason error) bool {
 // before that and wait for their handlers are handled still.
 func (c *conn) ended(err error) {
 	c.server.logRefusal(c, err)
+	c.server.fanout.release(c)
 	c.mu.Lock()
 	c.over(&ConnectionError{Op: "read", Err: err})
 	c.mu.Unlock()

@@ -49,6 +49,10 @@
 // disconnect handlers are told at once; the connection itself, which counts until
 // then, has the close timeout to end. Nothing is dropped in silence.
 //
+// Where the latest message is worth more than all of them, messages can be dropped or
+// replaced in place of that, or waited for: see [Policy]. The client is told, see
+// [EventGap].
+//
 // # Limits
 //
 // What a client can make a server hold, and for how long, is bounded, and each

@@ -86,9 +86,12 @@ func (e *env) end() {
 
 // mount serves h on the network.
 func (e *env) mount(h http.Handler) {
-	e.net = memnet.Listen("server:80")
+	l := memnet.Listen("server:80")
+	e.mu.Lock()
+	e.net = l
+	e.mu.Unlock()
 	e.web = &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(e, nil), slog.LevelError)}
-	go e.web.Serve(door{e.net, e})
+	go e.web.Serve(door{l, e})
 }
 
 // Write takes a line of the server's log.
@@ -112,7 +115,7 @@ func (e *env) logged(parts ...string) bool {
 func (e *env) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	e.mu.Lock()
 	e.dials++
-	down, hangs, onNew := e.down, e.hangs, e.onNew
+	down, hangs, onNew, listener := e.down, e.hangs, e.onNew, e.net
 	e.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
@@ -121,7 +124,7 @@ func (e *env) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	if down != nil {
 		return nil, down
 	}
-	c, err := e.net.Dial(ctx)
+	c, err := listener.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}

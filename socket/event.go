@@ -27,4 +27,9 @@ const (
 	// EventMessage: a message that names no event. Data is the bare JSON value,
 	// or a []byte for a binary message.
 	EventMessage Event = "message"
+
+	// EventGap: the server tells a client that it was not sent some messages, in front of
+	// the next one that it is sent. It happens only where the application has chosen a
+	// [Policy] other than [CloseSlow]. Data is a [Gap].
+	EventGap Event = "gap"
 )

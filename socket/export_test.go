@@ -1,5 +1,7 @@
 package socket
 
+import "time"
+
 // Sockets returns all sockets of a server.
 func Sockets(s *Server) []Socket {
 	var all []Socket
@@ -74,3 +76,6 @@ func Pending(of any) (n int) {
 
 // Slow closes a socket as one that does not read.
 func Slow(s Socket) { s.(*conn).tooSlow() }
+
+// RetryIn returns how long a client stays away after a connection that has ended with err.
+func RetryIn(err error) time.Duration { return retryIn(err) }

@@ -31,6 +31,7 @@ type fanout struct {
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
 	queued load // not written
+	feeder feeder
 
 	mu      sync.Mutex // guards the fields below
 	log     []post
@@ -63,10 +64,12 @@ type target struct {
 	all   bool
 
 	narrow *narrowing // what a Target says beside that; nil: nothing
+	rule   *rule      // for those that do not keep up; nil: they are closed
 }
 
 func (t target) equal(u target) bool {
-	return t.all == u.all && t.room == u.room && t.rooms == nil && u.rooms == nil && t.narrow == nil && u.narrow == nil
+	return t.all == u.all && t.room == u.room && t.rooms == nil && u.rooms == nil &&
+		t.narrow == nil && u.narrow == nil && t.rule.equal(u.rule)
 }
 
 // latecomer is what is kept for a socket whose queue is full, until it is known
@@ -167,7 +170,7 @@ func (f *fanout) queue() {
 		}
 		a.conns = f.server.receivers(a.conns[:0], p.to)
 		for _, c := range a.conns {
-			f.stage(c, &p.batch)
+			f.stage(c, p)
 		}
 	}
 	a.free()
@@ -179,18 +182,22 @@ func (f *fanout) queue() {
 }
 
 // stage queues messages for one socket. It is called with the lock of commits held.
-func (f *fanout) stage(c *conn, b *transport.PreparedBatch) {
+func (f *fanout) stage(c *conn, p *post) {
 	if c.shut {
 		return
 	}
+	if p.to.rule != nil || c.hold.Load() != nil {
+		f.stageUnder(c, p)
+		return
+	}
+	b := &p.batch
 	if late := f.behind[c]; late != nil {
 		late.batch.Append(b.Messages()...)
 		return
 	}
 	n, verdict := c.stage(b)
-	if n > 0 && !c.dirty {
-		c.dirty = true
-		f.dirty = append(f.dirty, c)
+	if n > 0 {
+		f.mark(c)
 	}
 	if verdict == sent {
 		return

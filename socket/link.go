@@ -22,6 +22,11 @@ type link interface {
 	wait(ctx context.Context) error
 	queued() (bytes, messages int)
 
+	// notifyRoom has f called, once, when there may be room in the queue again; at once
+	// if it is empty. f may be called with locks of the link held. It is not called when
+	// the connection is lost, nor after another notifyRoom.
+	notifyRoom(f func())
+
 	// close ends the connection after what is queued; refuse ends it in place of
 	// what is queued; closeNow cuts it off. None blocks.
 	close(code transport.StatusCode, reason string)
@@ -53,6 +58,8 @@ func (l webSocketLink) flush() { l.Flush() }
 func (l webSocketLink) wait(ctx context.Context) error { return l.WaitQueue(ctx) }
 
 func (l webSocketLink) queued() (bytes, messages int) { return l.Buffered() }
+
+func (l webSocketLink) notifyRoom(f func()) { l.NotifyQueue(f) }
 
 func (l webSocketLink) close(code transport.StatusCode, reason string) {
 	_ = l.QueueClose(code, reason) // an error means: it is closing already

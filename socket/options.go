@@ -41,6 +41,8 @@ type serverOptions struct {
 	authenticator  func(*http.Request) (identity string, err error) // nil: everybody may connect
 	joinPolicy     func(s Socket, room string) error                // nil: joins are the handlers' matter alone
 	memory         int64
+	slow           Policy // of broadcasts
+	returns        span   // when clients are to come back after a shutdown; zero: the default
 	logger         *slog.Logger
 }
 

@@ -119,6 +119,8 @@ func (l pollLink) queued() (bytes, messages int) {
 	return bytes, messages
 }
 
+func (l pollLink) notifyRoom(f func()) { l.NotifyQueue(f) }
+
 func (l pollLink) close(code transport.StatusCode, reason string) { l.Close(uint16(code), reason) }
 
 func (l pollLink) refuse(code transport.StatusCode, reason string) { l.Refuse(uint16(code), reason) }

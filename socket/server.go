@@ -31,6 +31,9 @@ type Server struct {
 	budget   *transport.Budget // nil: none
 	fanout   fanout
 	patience patience
+	policies roomPolicies
+	slow     slowCounters
+	drained  handlers     // of OnDrain
 	detached detachedList // sessions without a connection
 
 	middleware middleware
@@ -43,6 +46,7 @@ type Server struct {
 	mu      sync.Mutex // guards the fields below
 	count   int        // connections, accepted and not forgotten
 	closing bool       // Shutdown was called
+	leaving leaving    // what it tells clients
 	gone    chan struct{}
 }
 
@@ -295,7 +299,7 @@ func (s *Server) open(c *conn, l link, a *admission) {
 	s.pulse.add(c)
 	if s.closed() {
 		// Shutdown has passed by in between.
-		c.close(transport.StatusGoingAway, goingAway)
+		c.close(transport.StatusGoingAway, s.goodbye())
 	}
 	if r, ok := a.wasRevoked(); ok {
 		c.disconnectFor(r)
@@ -342,7 +346,7 @@ func (s *Server) admit() *pollhttp.Refusal {
 	default:
 		return nil
 	}
-	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {"5"}}}
+	return &pollhttp.Refusal{Status: http.StatusServiceUnavailable, Reason: reason, Header: http.Header{"Retry-After": {s.retryAfter()}}}
 }
 
 // isFull is called with mu held.

@@ -53,6 +53,7 @@ type sessionLink struct {
 	over    bool          // no other connection may come
 	told    bool          // the socket knows that it has ended
 	entry   detachedEntry // in the server's list while there is no connection
+	onRoom  func()        // called when there may be room in the queue; nil: nobody wants it
 }
 
 // keptMessage is a message that the client has not acknowledged.
@@ -308,6 +309,9 @@ func (l *sessionLink) attach(gen uint32, u physical) {
 		_ = u.queue(k.typ, m.b) // an error means that it is lost again, which l is about to be told
 	}
 	m.free()
+	if l.onRoom != nil {
+		l.onRoom() // what waits above may leave over this one
+	}
 	l.mu.Unlock()
 }
 

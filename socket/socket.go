@@ -40,6 +40,18 @@ type Socket interface {
 	// socket's own handlers: replies do not wait for them.
 	Call(ctx context.Context, event Event, data interface{}) (Reply, error)
 
+	// SendVolatile is Send for a message that is of no use later: it never waits. It is
+	// not sent, and sent is false, when the client does not keep up at the moment, where
+	// Send would wait; the client is not told. In a session the message is not
+	// kept: it is lost if the connection is, and not sent while there is none. The error
+	// is that of Send.
+	SendVolatile(event Event, data interface{}) (sent bool, err error)
+
+	// Buffered returns how much waits for the client, in bytes and in messages, of what
+	// [WithSendQueue] bounds; for one whose session has no connection, what is kept for
+	// the next. See also [Server.OnDrain].
+	Buffered() (bytes, messages int)
+
 	// On adds a handler for events of this client alone. It runs after those of
 	// [Server.HandleFunc] for the same event. Handlers of one socket run one at a
 	// time. It panics when handler is nil.

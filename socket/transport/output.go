@@ -45,6 +45,7 @@ type waits struct {
 	charged int64         // of the memory that is held, to the budget
 	timer   *time.Timer   // ends the wait of what is corked; nil before something was
 	room    chan struct{} // closed when a write has made room; nil when nobody waits
+	notify  func()        // called when a write has made room; nil when nobody wants it
 	free    chan struct{} // closed when a Writer has finished; nil when nobody waits
 }
 
@@ -96,6 +97,9 @@ func (o *output) fail(err error) {
 	}
 	o.discard(dropQueued)
 	o.bytes, o.frames = 0, 0
+	if o.waits != nil {
+		o.waits.notify = nil
+	}
 	o.wake()
 }
 
@@ -121,9 +125,35 @@ func (o *output) discard(q queued) {
 
 // wake lets those who wait for room look again. It is called with mu held.
 func (o *output) wake() {
-	if w := o.waits; w != nil && w.room != nil {
+	w := o.waits
+	if w == nil {
+		return
+	}
+	if w.room != nil {
 		close(w.room)
 		w.room = nil
+	}
+	if f := w.notify; f != nil {
+		w.notify = nil
+		f()
+	}
+}
+
+// NotifyQueue has f called, once, when the next write has made room in the queue, and at
+// once if nothing is queued. It is [Conn.WaitQueue] for those who watch over many
+// connections. f is called with locks held: it must not block, nor call methods of c, but
+// only let somebody else look. A later call takes the place of this one; f is not called
+// when the connection can send no more.
+func (c *Conn) NotifyQueue(f func()) {
+	o := &c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.err != nil:
+	case o.frames == 0:
+		f()
+	default:
+		o.waiting().notify = f
 	}
 }
 

@@ -148,11 +148,12 @@ export class SocketClient {
     return this.#webSocket === "blocked" || attempt % 2 === 1;
   }
 
-  // Full jitter: any moment up to an exponentially growing bound, so that the clients of a server that
-  // restarted do not all come back in the same instant.
+  // The moment that the server has named, or full jitter: any moment up to an exponentially growing bound, so
+  // that the clients of a server that restarted do not all come back in the same instant.
   async #pause(before, reason) {
     const { delay, maxDelay } = this.#options;
-    const wait = Math.random() * Math.min(maxDelay, delay * 2 ** before);
+    const told = /^retry-in=(\d+)$/.exec(reason);
+    const wait = told ? Math.min(told[1], 600_000) : Math.random() * Math.min(maxDelay, delay * 2 ** before);
     this.state = "waiting";
     const woken = new Promise((done) => (this.#wake = done));
     this.#dispatch("waiting", { delay: wait, reason });

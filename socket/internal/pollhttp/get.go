@@ -78,6 +78,10 @@ func (s *Session) beginPoll(ack uint64) (generation uint64, wake <-chan struct{}
 	}
 	if after, _ := s.core.Queued(); after < before {
 		s.freed()
+		if f := s.shrunk; f != nil {
+			s.shrunk = nil
+			f()
+		}
 	}
 	s.notify()
 	s.wake = make(chan struct{}, 1)

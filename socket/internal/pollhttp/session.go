@@ -30,6 +30,7 @@ type Session struct {
 	core    poll.Session
 	wake    chan struct{} // tells the newest poll to look again; nil before the first
 	space   chan struct{} // closed when the queue shrinks; nil: nobody waits
+	shrunk  func()        // called when the queue shrinks; nil: nobody wants it
 	current *batch        // what is being handed on; nil between two
 	running bool          // the handler may be in a call
 	ended   bool
@@ -102,6 +103,23 @@ func (s *Session) WaitQueue(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// NotifyQueue has f called, once, when the client has acknowledged something of what is
+// queued, and at once if nothing is. f is called with locks held: it must not block, nor
+// call methods of s. A later call takes the place of this one; f is not called once the
+// session closes.
+func (s *Session) NotifyQueue(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queued, _ := s.core.Queued()
+	switch {
+	case s.core.Closing():
+	case queued == 0:
+		f()
+	default:
+		s.shrunk = f
 	}
 }
 
