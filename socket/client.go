@@ -20,6 +20,7 @@ import (
 // handler, at any time.
 type Client struct {
 	transport Transport
+	several   *firstOf // transport, if it is the first of several; else nil
 	opts      clientOptions
 	log       *slog.Logger
 	handlers  handlers
@@ -59,6 +60,10 @@ func NewClient(t Transport, opts ...ClientOption) *Client {
 		opt(&c.opts)
 	}
 	c.log = c.opts.logger
+	if f, ok := t.(*firstOf); ok {
+		c.several = f
+		f.choice = session.NewChoice(len(f.all), c.opts.probeDelay, c.opts.maxProbeDelay)
+	}
 	c.session.init(c)
 	c.sending <- struct{}{}
 	c.batch = session.NewBatch[[]byte](session.BatchOptions{Messages: c.opts.batchSize, Delay: c.opts.batchDelay})
@@ -210,6 +215,7 @@ var (
 	_ CompressionTransport = (*transport.WebSocketTransport)(nil)
 	_ IdentifiedTransport  = (*transport.WebSocketTransport)(nil)
 	_ SessionTransport     = (*transport.WebSocketTransport)(nil)
+	_ PingTransport        = (*transport.WebSocketTransport)(nil)
 	_ BatchTransport       = (*transport.LongPollingTransport)(nil)
 	_ BinaryTransport      = (*transport.LongPollingTransport)(nil)
 	_ IdentifiedTransport  = (*transport.LongPollingTransport)(nil)

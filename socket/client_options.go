@@ -21,6 +21,8 @@ type clientOptions struct {
 	session           bool
 	kept              session.OutboxLimits
 	connectTimeout    time.Duration
+	probeDelay        time.Duration // zero: the default, and so the next
+	maxProbeDelay     time.Duration
 	logger            *slog.Logger
 }
 

@@ -60,21 +60,56 @@ func (s *clientSession) connect(ctx context.Context) error {
 	if s.t == nil {
 		return s.c.transport.Connect(ctx)
 	}
+	a, err := s.ask(ctx, s.t)
+	if err == nil {
+		s.answered(a)
+	}
+	return err
+}
+
+// ask makes a connection over t, offers to go on with the session, and returns what the
+// server says: nil if it does not know what that means.
+func (s *clientSession) ask(ctx context.Context, t SessionTransport) (*session.Answer, error) {
 	s.mu.Lock()
 	o := session.Offer{Session: s.named, Last: s.in.Last()}
 	s.mu.Unlock()
-	line, err := s.t.ConnectSession(ctx, o.String())
+	line, err := t.ConnectSession(ctx, o.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var answer *session.Answer
 	if a, err := session.ParseAnswer(line); err == nil {
-		answer = &a
+		return &a, nil
 	}
+	return nil, nil
+}
+
+// answered keeps an answer for begin.
+func (s *clientSession) answered(a *session.Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answer = answer
-	return nil
+	s.answer = a
+}
+
+// goesOn reports whether an answer says that the session does, and resumes whether that
+// for begin does.
+func (s *clientSession) goesOn(a *session.Answer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a != nil && a.Resumed && a.Session.ID == s.named.ID
+}
+
+func (s *clientSession) resumes() bool {
+	s.mu.Lock()
+	a := s.answer
+	s.mu.Unlock()
+	return s.goesOn(a)
+}
+
+// whole reports whether everything is kept that the server may need.
+func (s *clientSession) whole() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(s.out.Len()) == s.out.Last()-s.out.Acked()
 }
 
 // begin follows the answer of the server on a new connection: again are the messages to

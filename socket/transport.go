@@ -75,6 +75,16 @@ type SessionTransport interface {
 	Abort()
 }
 
+// PingTransport is a [Transport] that can find out whether the server answers, see
+// [FirstOf].
+type PingTransport interface {
+	Transport
+
+	// Ping asks the server for an answer that is no message, and waits for it until ctx
+	// ends. Another goroutine is inside Receive meanwhile, or about to be.
+	Ping(ctx context.Context) error
+}
+
 // IdentifiedTransport is a [Transport] that learns in Connect under which id the
 // server knows the connection.
 type IdentifiedTransport interface {

@@ -163,6 +163,16 @@ func (t *WebSocketTransport) SendBatch(batch [][]byte) error {
 	return nil
 }
 
+// Ping sends a ping and waits for its pong, until ctx ends. Another goroutine must be
+// inside Receive.
+func (t *WebSocketTransport) Ping(ctx context.Context) error {
+	c, err := t.current()
+	if err != nil {
+		return err
+	}
+	return c.Ping(ctx)
+}
+
 // Receive returns the next message, text or binary. It waits for it; Close ends
 // the wait. The memory is the caller's. The error matches [net.ErrClosed] and is
 // that of [Conn.Read].
