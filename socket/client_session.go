@@ -26,6 +26,7 @@ type clientSession struct {
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
 	out     session.Outbox[keptMessage]
+	full    bool        // ErrBufferFull was reported since the connection was lost
 	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
 	owing   bool        // ackLate is on its way
 }
@@ -122,7 +123,7 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.answer
-	s.answer = nil
+	s.answer, s.full = nil, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last, func(keptMessage) {}) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
@@ -231,6 +232,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	if !up && !waits {
 		return true, &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
+	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
 	for _, p := range messages {
@@ -239,6 +241,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 			if !up {
 				s.out.Undo()
 				err = &ConnectionError{Op: "send", Err: ErrBufferFull}
+				first, s.full = !s.full, true
 				break
 			}
 			s.out.Drop()
@@ -246,6 +249,9 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		batch = append(batch, s.numbered(n, keptMessage{typ, p}))
 	}
 	s.mu.Unlock()
+	if first {
+		c.reportLater(err)
+	}
 	if !up || len(batch) == 0 {
 		return true, err
 	}

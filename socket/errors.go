@@ -23,6 +23,10 @@ var (
 	// kept, see [WithClientSessionBuffer].
 	ErrBufferFull = errors.New("socket: too much waits for the next connection (WithClientSessionBuffer)")
 
+	// ErrDropped: a message was not sent and is not kept, because the connection would
+	// not take it at once, see [Client.SendVolatile].
+	ErrDropped = errors.New("socket: the connection takes nothing just now, the message was dropped")
+
 	// ErrGaveUp: all attempts to connect again have failed, see
 	// [WithReconnectAttempts]. The client stays disconnected.
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")
