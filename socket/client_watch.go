@@ -61,8 +61,8 @@ func (c *Client) watch(run *clientRun) *watch {
 	f.mu.Lock()
 	w.i = f.use
 	w.t = f.all[w.i]
-	w.tested = f.choice.Tested(w.i)
 	f.mu.Unlock()
+	w.tested = f.tested()
 	c.log.Debug("socket: transport in use", "transport", w.i, "tested", w.tested)
 	go w.look(ctx) // owned by serve: ends with the connection
 	return w
@@ -113,6 +113,9 @@ func (w *watch) answers(ctx context.Context, p PingTransport) bool {
 		before := w.heard.Load()
 		wait, cancel := context.WithTimeout(ctx, answerTime)
 		err := p.Ping(wait)
+		if err != nil {
+			<-wait.Done() // it may have failed at once, because too much waits to be sent
+		}
 		cancel()
 		switch {
 		case err == nil, w.heard.Load() != before:
@@ -246,7 +249,7 @@ func (w *watch) end(err error) bool {
 	died := !w.good && !ours && !final(err)
 	if died {
 		w.f.mu.Lock()
-		w.f.choice.Died(w.i)
+		w.f.choice.Died(w.i, time.Now())
 		w.f.mu.Unlock()
 		c.log.Debug("socket: the connection was not good", "transport", w.i, "err", err)
 	}
@@ -281,6 +284,10 @@ func (c *Client) goBack(run *clientRun) bool {
 	c.sending <- struct{}{}
 	if err := c.dial(run.ctx); err != nil {
 		c.log.Debug("socket: the way back does not work", "err", err)
+		return false
+	}
+	if c.several.tested() {
+		c.session.abort() // nothing else works either: not without a pause
 		return false
 	}
 	if !c.session.resumes() || !c.takeSending(run, connected) {

@@ -184,6 +184,14 @@ func (f *firstOf) current() Transport {
 	return f.all[f.use]
 }
 
+// tested reports whether the transport in use has yet to show that it works here, and
+// another has done so.
+func (f *firstOf) tested() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.choice.Tested(f.use)
+}
+
 func (f *firstOf) Send(data []byte) error   { return f.current().Send(data) }
 func (f *firstOf) Receive() ([]byte, error) { return f.current().Receive() }
 func (f *firstOf) Close() error             { return f.current().Close() }

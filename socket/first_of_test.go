@@ -30,6 +30,9 @@ const (
 	hole      weather = "a black hole after the handshake"
 	closed    weather = "a connection that is refused"
 	elsewhere weather = "led to another server"
+	instant   weather = "ended with the handshake"
+	slow      weather = "answered after 300 ms"
+	late      weather = "answered after 7 s"
 )
 
 // foul are those in which WebSocket is not possible.
@@ -124,17 +127,39 @@ func (s *sky) dialWebSocket(ctx context.Context, network, address string) (net.C
 	case dying:
 		time.AfterFunc(200*time.Millisecond, c.(*memnet.Conn).Cut)
 	case hole:
-		return &holeConn{c.(*memnet.Conn)}, nil
+		return &faultyConn{c.(*memnet.Conn), (*memnet.Conn).Stall}, nil
+	case instant:
+		return &faultyConn{c.(*memnet.Conn), (*memnet.Conn).Cut}, nil
+	case slow:
+		return &slowConn{Conn: c, delay: 300 * time.Millisecond}, nil
+	case late:
+		return &slowConn{Conn: c, delay: 7 * time.Second}, nil
 	}
 	return c, nil
 }
 
-// holeConn is a black hole behind the first answer.
-type holeConn struct{ *memnet.Conn }
+// faultyConn has a fault behind the first answer.
+type faultyConn struct {
+	*memnet.Conn
+	fault func(*memnet.Conn)
+}
 
-func (c *holeConn) Read(p []byte) (int, error) {
+func (c *faultyConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.Stall()
+	c.fault(c.Conn)
+	return n, err
+}
+
+// slowConn brings the first answer after a delay, in which the server goes on.
+type slowConn struct {
+	net.Conn
+	delay time.Duration
+}
+
+func (c *slowConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	time.Sleep(c.delay)
+	c.delay = 0
 	return n, err
 }
 
@@ -150,6 +175,12 @@ func (s *sky) clientOf(ws, lp socket.Transport, opts ...socket.ClientOption) *so
 	c := socket.NewClient(socket.FirstOf(ws, lp), append([]socket.ClientOption{socket.WithReconnectAttempts(0)}, opts...)...)
 	s.t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// rest lets no further probe get through to the server, and the last one end.
+func (s *sky) rest(tr *traffic) {
+	s.set(forbidden)
+	tr.flow(11 * time.Second)
 }
 
 // over checks which transport a client uses.
@@ -220,12 +251,15 @@ func TestFirstOfFallsBackAndReturnsWithoutLoss(t *testing.T) {
 				s.settle()
 				id := c.ID()
 				tr.trickle(2*time.Minute, 2*time.Second)
+				s.rest(tr)
 				s.over(c, "where WebSocket is not possible", s.lp)
 				var events trace
 				for _, event := range []string{socket.EventConnect, socket.EventDisconnect, socket.EventError} {
 					c.On(event, func(data interface{}) { events.add("%s %v", event, data) })
 				}
+				s.set(w)
 				tr.trickle(time.Hour, 7*time.Second)
+				s.rest(tr)
 				s.over(c, "an hour later", s.lp)
 				if tries, _ := s.count(); tries < 9 || tries > 16 {
 					t.Errorf("WebSocket was tried %d times within an hour", tries)
@@ -306,7 +340,7 @@ func TestFirstOfGivesATransportThreeChances(t *testing.T) {
 // A probe that leads to a connection on which nothing comes, or that dies at once, is
 // undone within seconds, and nobody is told.
 func TestFirstOfTakesAReturnBackThatDoesNotWork(t *testing.T) {
-	for _, w := range []weather{dying, hole, elsewhere} {
+	for _, w := range []weather{dying, hole, late, elsewhere} {
 		t.Run(string(w), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSky(t)
@@ -326,6 +360,7 @@ func TestFirstOfTakesAReturnBackThatDoesNotWork(t *testing.T) {
 				tr.flow(6 * time.Second)
 				s.over(c, "after the probe", s.lp)
 				tr.trickle(10*time.Minute, 2*time.Second)
+				s.rest(tr)
 				s.settle()
 				s.over(c, "after more of them", s.lp)
 				tr.want(string(w))

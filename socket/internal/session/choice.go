@@ -23,6 +23,7 @@ type Choice struct {
 	ways       []way
 	first, max time.Duration
 	delay      time.Duration // before the next probe
+	wait       time.Duration // that was drawn for the next probe
 	due        time.Time     // of the next probe; zero: none is wanted
 	tested     int           // the way that a probe has led to, until it is good; -1: none
 }
@@ -76,6 +77,9 @@ func (c *Choice) Opened(i int, refused []int, now time.Time, random float64) {
 		c.ways[r].barred = true
 	}
 	c.tested = -1
+	if c.ways[i].barred {
+		c.tested = i
+	}
 	if i > 0 && c.due.IsZero() {
 		c.Postpone(now, random)
 	}
@@ -88,14 +92,16 @@ func (c *Choice) Moved(i int) { c.tested = i }
 func (c *Choice) Tested(i int) bool { return c.tested == i }
 
 // Died notes that the connection over a way has ended before it had proven to be good.
-// After a probe once is enough: the way that was left had worked. The last way that is
-// not barred stays so.
-func (c *Choice) Died(i int) {
+// After a probe once is enough: there is a way that had worked, and it gets the time until
+// the next probe, from now on. The last way that is not barred stays so.
+func (c *Choice) Died(i int, now time.Time) {
 	w := &c.ways[i]
 	w.strikes = min(w.strikes+1, maxStrikes)
 	tested := c.tested == i
 	c.tested = -1
-	if !tested && w.strikes < maxStrikes {
+	if tested {
+		c.due = now.Add(c.wait)
+	} else if w.strikes < maxStrikes {
 		return
 	}
 	for j := range c.ways {
@@ -127,7 +133,8 @@ func (c *Choice) Wait(i int, now time.Time) (d time.Duration, ok bool) {
 // Postpone sets the time of the next probe. Up to a quarter more than the delay is drawn,
 // so that clients which were sent away together do not come back together.
 func (c *Choice) Postpone(now time.Time, random float64) {
-	c.due = now.Add(c.delay + time.Duration(fraction(random)*float64(c.delay/4)))
+	c.wait = c.delay + time.Duration(fraction(random)*float64(c.delay/4))
+	c.due = now.Add(c.wait)
 	// Doubling what is at most half of the maximum cannot overflow.
 	if c.delay <= c.max/2 {
 		c.delay *= 2

@@ -40,16 +40,16 @@ func TestChoiceBarsAWayWhoseConnectionsDieThreeTimesInARow(t *testing.T) {
 	c := newChoice()
 	for range 2 {
 		c.Opened(0, nil, c.now, lowest)
-		c.Died(0)
+		c.Died(0, c.now)
 		c.want(t, "before the third", 0, 1, 2)
 	}
 	c.Opened(0, nil, c.now, lowest)
 	c.Proven(0)
 	for range 2 {
-		c.Died(0)
+		c.Died(0, c.now)
 		c.want(t, "before the third after a good one", 0, 1, 2)
 	}
-	c.Died(0)
+	c.Died(0, c.now)
 	c.want(t, "after three", 1, 2, 0)
 }
 
@@ -57,7 +57,7 @@ func TestChoiceNeverBarsTheLastWay(t *testing.T) {
 	c := newChoice()
 	for _, i := range []int{0, 1, 2, 2, 0} {
 		for range 5 {
-			c.Died(i)
+			c.Died(i, c.now)
 		}
 	}
 	c.want(t, "when all have died", 2, 0, 1)
@@ -98,7 +98,7 @@ func TestChoiceTakesAProbesWayBackAfterOneDeath(t *testing.T) {
 	if !c.Tested(0) || c.Tested(1) {
 		t.Error("the first is not being tested")
 	}
-	c.Died(0)
+	c.Died(0, c.now)
 	c.want(t, "after the probe's connection has died", 1, 2, 0)
 	c.Moved(0)
 	c.Proven(0)
@@ -106,4 +106,26 @@ func TestChoiceTakesAProbesWayBackAfterOneDeath(t *testing.T) {
 		t.Error("what has proven to be good is still being tested")
 	}
 	c.want(t, "after the probe's connection was good", 0, 1, 2)
+}
+
+// However long it takes until the probe's connection has died: the way back is not a probe.
+func TestChoiceGivesTheWayThatWorkedTimeAfterAProbe(t *testing.T) {
+	for name, begin := range map[string]func(c *choice){
+		"over to it":      func(c *choice) { c.Postpone(c.now, lowest); c.Moved(0) },
+		"when connecting": func(c *choice) { c.want(t, "when it is time", 0, 1, 2); c.Opened(0, nil, c.now, lowest) },
+	} {
+		c := newChoice()
+		c.Opened(1, []int{0}, c.now, lowest)
+		c.now = c.now.Add(30 * time.Second)
+		begin(c)
+		if !c.Tested(0) {
+			t.Errorf("%s: the first is not being tested", name)
+		}
+		c.now = c.now.Add(time.Hour)
+		c.Died(0, c.now)
+		c.want(t, name+", after an hour", 1, 2, 0)
+		if d, _ := c.Wait(1, c.now); d != time.Minute {
+			t.Errorf("%s: a wait of %v for the next probe, want a minute", name, d)
+		}
+	}
 }
