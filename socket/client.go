@@ -20,6 +20,7 @@ import (
 // handler, at any time.
 type Client struct {
 	transport Transport
+	several   *firstOf // transport, if it is the first of several; else nil
 	opts      clientOptions
 	log       *slog.Logger
 	handlers  handlers
@@ -65,6 +66,10 @@ func NewClient(t Transport, opts ...ClientOption) *Client {
 	}
 	c.log = c.opts.logger
 	c.requests.most = c.opts.maxRequests
+	if f, ok := t.(*firstOf); ok {
+		c.several = f
+		f.choice = session.NewChoice(len(f.all), c.opts.probeDelay, c.opts.maxProbeDelay)
+	}
 	c.session.init(c)
 	c.sending <- struct{}{}
 	c.batch = session.NewBatch[[]byte](session.BatchOptions{Messages: c.opts.batchSize, Delay: c.opts.batchDelay})
@@ -219,8 +224,11 @@ var (
 	_ CompressionTransport = (*transport.WebSocketTransport)(nil)
 	_ IdentifiedTransport  = (*transport.WebSocketTransport)(nil)
 	_ SessionTransport     = (*transport.WebSocketTransport)(nil)
+	_ PingTransport        = (*transport.WebSocketTransport)(nil)
+	_ VolatileTransport    = (*transport.WebSocketTransport)(nil)
 	_ BatchTransport       = (*transport.LongPollingTransport)(nil)
 	_ BinaryTransport      = (*transport.LongPollingTransport)(nil)
 	_ IdentifiedTransport  = (*transport.LongPollingTransport)(nil)
 	_ SessionTransport     = (*transport.LongPollingTransport)(nil)
+	_ VolatileTransport    = (*transport.LongPollingTransport)(nil)
 )

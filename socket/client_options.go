@@ -22,6 +22,8 @@ type clientOptions struct {
 	kept              session.OutboxLimits
 	maxRequests       int // that wait for a reply; 0: no limit
 	connectTimeout    time.Duration
+	probeDelay        time.Duration // zero: the default, and so the next
+	maxProbeDelay     time.Duration
 	logger            *slog.Logger
 }
 
@@ -117,7 +119,8 @@ func WithSession(enabled bool) ClientOption {
 
 // WithClientSessionBuffer sets how much the client keeps until the server has
 // acknowledged it, in bytes and in messages. Without a connection, Send fails with
-// [ErrBufferFull] when it is passed. Default: 256 KiB and 1,024; zero means the default,
+// [ErrBufferFull] when it is passed, and the first such failure is also reported under
+// [EventError], as a *[ConnectionError] with the Op "send". Default: 256 KiB and 1,024; zero means the default,
 // a negative value no limit.
 func WithClientSessionBuffer(bytes, messages int) ClientOption {
 	return func(o *clientOptions) { o.kept = session.OutboxLimits{Bytes: bytes, Messages: messages} }

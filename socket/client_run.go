@@ -124,7 +124,11 @@ func (c *Client) begin(run *clientRun) bool {
 func (c *Client) serve(run *clientRun) {
 	defer close(run.done)
 	for {
-		err := c.read(run)
+		w := c.watch(run)
+		err := c.read(run, w)
+		if w.end(err) {
+			continue
+		}
 		again := c.lost(run, err)
 		run.closes.Wait() // they must not hit the next connection
 		if !again || !c.reconnect(run, retryIn(err)) {
@@ -134,13 +138,10 @@ func (c *Client) serve(run *clientRun) {
 }
 
 // read passes messages to the handlers until there are no more.
-func (c *Client) read(run *clientRun) error {
-	receive := func() (data []byte, binary bool, err error) {
-		data, err = c.transport.Receive()
-		return data, false, err
-	}
-	if t, ok := c.transport.(BinaryTransport); ok {
-		receive = t.ReceiveMessage
+func (c *Client) read(run *clientRun, w *watch) error {
+	receive := receiver(c.transport)
+	if w != nil {
+		receive = w.receiver()
 	}
 	epoch := c.era()
 	for {

@@ -26,6 +26,7 @@ type clientSession struct {
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
 	out     session.Outbox[keptMessage]
+	full    bool        // ErrBufferFull was reported since the connection was lost
 	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
 	owing   bool        // ackLate is on its way
 }
@@ -60,21 +61,56 @@ func (s *clientSession) connect(ctx context.Context) error {
 	if s.t == nil {
 		return s.c.transport.Connect(ctx)
 	}
+	a, err := s.ask(ctx, s.t)
+	if err == nil {
+		s.answered(a)
+	}
+	return err
+}
+
+// ask makes a connection over t, offers to go on with the session, and returns what the
+// server says: nil if it does not know what that means.
+func (s *clientSession) ask(ctx context.Context, t SessionTransport) (*session.Answer, error) {
 	s.mu.Lock()
 	o := session.Offer{Session: s.named, Last: s.in.Last()}
 	s.mu.Unlock()
-	line, err := s.t.ConnectSession(ctx, o.String())
+	line, err := t.ConnectSession(ctx, o.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var answer *session.Answer
 	if a, err := session.ParseAnswer(line); err == nil {
-		answer = &a
+		return &a, nil
 	}
+	return nil, nil
+}
+
+// answered keeps an answer for begin.
+func (s *clientSession) answered(a *session.Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answer = answer
-	return nil
+	s.answer = a
+}
+
+// goesOn reports whether an answer says that the session does, and resumes whether that
+// for begin does.
+func (s *clientSession) goesOn(a *session.Answer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a != nil && a.Resumed && a.Session.ID == s.named.ID
+}
+
+func (s *clientSession) resumes() bool {
+	s.mu.Lock()
+	a := s.answer
+	s.mu.Unlock()
+	return s.goesOn(a)
+}
+
+// whole reports whether everything is kept that the server may need.
+func (s *clientSession) whole() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(s.out.Len()) == s.out.Last()-s.out.Acked()
 }
 
 // begin follows the answer of the server on a new connection: again are the messages to
@@ -87,7 +123,7 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.answer
-	s.answer = nil
+	s.answer, s.full = nil, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last, func(keptMessage) {}) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
@@ -196,6 +232,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	if !up && !waits {
 		return true, &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
+	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
 	for _, p := range messages {
@@ -204,6 +241,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 			if !up {
 				s.out.Undo()
 				err = &ConnectionError{Op: "send", Err: ErrBufferFull}
+				first, s.full = !s.full, true
 				break
 			}
 			s.out.Drop()
@@ -211,6 +249,9 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		batch = append(batch, s.numbered(n, keptMessage{typ, p}))
 	}
 	s.mu.Unlock()
+	if first {
+		c.reportLater(err)
+	}
 	if !up || len(batch) == 0 {
 		return true, err
 	}

@@ -27,6 +27,10 @@ var (
 	// [WithMaxRequests] and [WithClientMaxRequests].
 	ErrTooManyRequests = errors.New("socket: too many requests wait for replies (WithMaxRequests)")
 
+	// ErrDropped: a message was not sent and is not kept, because the connection would
+	// not take it at once, see [Client.SendVolatile].
+	ErrDropped = errors.New("socket: the connection takes nothing just now, the message was dropped")
+
 	// ErrGaveUp: all attempts to connect again have failed, see
 	// [WithReconnectAttempts]. The client stays disconnected.
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")

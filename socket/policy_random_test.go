@@ -24,7 +24,7 @@ func TestReceivedAndMissedIsAllThatWasSent(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for seed := range uint64(5) {
-				runSlow(t, func(t *testing.T, d *slow) { d.anything(t, seed) }, socket.WithSlowPolicy(tt.policy))
+				runSlow(t, func(t *testing.T, d *slowOne) { d.anything(t, seed) }, socket.WithSlowPolicy(tt.policy))
 			}
 		})
 	}
@@ -32,7 +32,7 @@ func TestReceivedAndMissedIsAllThatWasSent(t *testing.T) {
 
 // anything has several publishers send over a network that is dammed up now and then, and
 // breaks where there is a session.
-func (d *slow) anything(t *testing.T, seed uint64) {
+func (d *slowOne) anything(t *testing.T, seed uint64) {
 	const publishers, messages = 3, 200
 	var mu sync.Mutex // guards the fields below
 	received, missed := 0, 0

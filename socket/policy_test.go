@@ -13,8 +13,8 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// slow is a client behind a network that can be dammed up, over which it takes nothing.
-type slow struct {
+// slowOne is a client behind a network that can be dammed up, over which it takes nothing.
+type slowOne struct {
 	e   *env
 	c   *socket.Client
 	s   socket.Socket
@@ -26,13 +26,13 @@ type slow struct {
 // runSlow runs a test with a slow client of each kind, with and without a session, of a
 // server whose queue has room for 16 messages: a client keeps up with fewer than 4, and 11
 // more may wait.
-func runSlow(t *testing.T, test func(t *testing.T, d *slow), opts ...socket.ServerOption) {
+func runSlow(t *testing.T, test func(t *testing.T, d *slowOne), opts ...socket.ServerOption) {
 	t.Helper()
 	for _, session := range []bool{false, true} {
 		t.Run(fmt.Sprintf("session=%t", session), func(t *testing.T) {
 			run(t, func(t *testing.T, e *env) {
 				e.serve(append([]socket.ServerOption{socket.WithSendQueue(0, 16)}, opts...)...)
-				d := &slow{e: e, c: e.client(socket.WithSession(session)), session: session}
+				d := &slowOne{e: e, c: e.client(socket.WithSession(session)), session: session}
 				e.server.HandleFunc(socket.EventConnect, func(s socket.Socket, _ interface{}) {
 					s.Join("room")
 					s.Join("other")
@@ -50,19 +50,19 @@ func runSlow(t *testing.T, test func(t *testing.T, d *slow), opts ...socket.Serv
 }
 
 // dam lets nothing through any more. One message is on its way, which fills the network.
-func (d *slow) dam() {
+func (d *slowOne) dam() {
 	d.e.stall()
 	d.e.server.BroadcastParallel("x", strings.Repeat("f", 70_000))
 	synctest.Wait()
 }
 
 // open lets everything through that waits, and waits until it is there.
-func (d *slow) open() {
+func (d *slowOne) open() {
 	d.resume()
 	d.e.settle()
 }
 
-func (d *slow) resume() {
+func (d *slowOne) resume() {
 	d.e.mu.Lock()
 	conns := d.e.conns
 	d.e.mu.Unlock()
@@ -130,7 +130,7 @@ func TestPolicyDecidesWhatASlowClientGets(t *testing.T) {
 				if way == "server" {
 					serverPolicy = tt.policy
 				}
-				runSlow(t, func(t *testing.T, d *slow) {
+				runSlow(t, func(t *testing.T, d *slowOne) {
 					server := d.e.server
 					send := server.BroadcastToRoom
 					switch way {
@@ -167,7 +167,7 @@ func TestPolicyDecidesWhatASlowClientGets(t *testing.T) {
 func TestPolicyIsForSlowClientsOnly(t *testing.T) {
 	for _, tt := range append(policyCases[:len(policyCases):len(policyCases)], policyCases[0]) {
 		t.Run(tt.name, func(t *testing.T) {
-			runSlow(t, func(t *testing.T, d *slow) {
+			runSlow(t, func(t *testing.T, d *slowOne) {
 				for i := range 100 {
 					d.e.server.Broadcast("x", fmt.Sprint(i))
 					d.e.settle()
@@ -184,7 +184,7 @@ func TestPolicyIsForSlowClientsOnly(t *testing.T) {
 // Each key keeps its latest message, in the place of the one before, and the same key of
 // another room is another.
 func TestKeepLatestKeepsOneOfEachKeyAndRoom(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		server := d.e.server
 		for i := range 3 {
@@ -206,7 +206,7 @@ func TestKeepLatestKeepsOneOfEachKeyAndRoom(t *testing.T) {
 // What else is sent to a socket for which something waits comes in the order of the calls,
 // and is not dropped.
 func TestPolicyKeepsTheOrderOfEverythingElse(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		server := d.e.server
 		oldest := server.Under(socket.DropOldest())
@@ -232,7 +232,7 @@ func TestPolicyKeepsTheOrderOfEverythingElse(t *testing.T) {
 
 // A client is closed, as ever, for what it must not miss, when that fills all the room.
 func TestClientIsClosedForWhatItMustNotMiss(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		reasons := make(chan error, 1)
 		socket.Handle(d.e.server, socket.EventDisconnect, func(_ socket.Socket, reason error) { reasons <- reason })
 		d.dam()
@@ -254,7 +254,7 @@ func TestClientIsClosedForWhatItMustNotMiss(t *testing.T) {
 
 // Close sends what waits.
 func TestCloseSendsWhatWaits(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		for i := range 30 {
 			d.e.server.Under(socket.DropOldest()).BroadcastToRoom("room", "x", fmt.Sprint(i))
@@ -268,7 +268,7 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 
 // Under WaitSlow a broadcast waits until the slowest client has room for it.
 func TestWaitSlowWaitsUntilTheClientReads(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		wait := d.e.server.Under(socket.WaitSlow(5 * time.Second))
 		began := time.Now()
@@ -290,7 +290,7 @@ func TestWaitSlowWaitsUntilTheClientReads(t *testing.T) {
 
 // And closes those for which that takes too long.
 func TestWaitSlowClosesWhoDoesNotReadInTime(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		wait := d.e.server.Under(socket.WaitSlow(2 * time.Second))
 		began := time.Now()
@@ -309,7 +309,7 @@ func TestWaitSlowClosesWhoDoesNotReadInTime(t *testing.T) {
 
 // Send waits behind what waits, for the write timeout at most.
 func TestSendWaitsBehindWhatWaits(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		d.dam()
 		for i := range 50 {
 			d.e.server.Under(socket.DropNewest()).BroadcastToRoom("room", "x", fmt.Sprint(i))
@@ -333,7 +333,7 @@ func TestSendWaitsBehindWhatWaits(t *testing.T) {
 
 // A volatile message is sent to who keeps up, and else not at all, without waiting.
 func TestSendVolatileNeverWaits(t *testing.T) {
-	runSlow(t, func(t *testing.T, d *slow) {
+	runSlow(t, func(t *testing.T, d *slowOne) {
 		volatile := func(text string, want bool) {
 			t.Helper()
 			began := time.Now()
@@ -374,7 +374,7 @@ func TestSendVolatileNeverWaits(t *testing.T) {
 // than a quarter full.
 func TestOnDrainTellsThatAQueueIsEmptyAgain(t *testing.T) {
 	for _, policy := range []socket.Policy{{}, socket.DropOldest()} {
-		runSlow(t, func(t *testing.T, d *slow) {
+		runSlow(t, func(t *testing.T, d *slowOne) {
 			var tr trace
 			d.e.server.OnDrain(func(s socket.Socket) {
 				_, n := s.Buffered()

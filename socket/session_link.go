@@ -51,6 +51,7 @@ type sessionLink struct {
 	since   time.Duration // when the connection was lost, on the pulse's clock
 	heard   bool          // the client is known to have its token
 	over    bool          // no other connection may come
+	left    bool          // the client may have begun another session
 	told    bool          // the socket knows that it has ended
 	entry   detachedEntry // in the server's list while there is no connection
 	onRoom  func()        // called when there may be room in the queue; nil: nobody wants it
@@ -255,7 +256,7 @@ func (l *sessionLink) handOff() {
 // be attached. The answer has the token for the next time.
 func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok bool) {
 	l.mu.Lock()
-	if l.over || !l.claim.Check(o.Session.Token) {
+	if l.over || !l.claim.Check(o.Session.Token) || l.stays(o.Last) {
 		l.mu.Unlock()
 		return a, 0, false
 	}
@@ -330,7 +331,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		l.mu.Unlock()
 		return
 	}
-	l.heard = l.claim.Heard(gen)
+	l.heard, l.left = l.claim.Heard(gen), false
 	fresh := p != nil
 	if err == nil && n.ack > 0 {
 		err = l.out.Ack(n.ack, func(keptMessage) {})
@@ -390,7 +391,7 @@ func (l *sessionLink) lost(gen uint32, err error) {
 	}
 	l.detach()
 	// A client that never had the token cannot come back.
-	if !l.over && l.heard && !final(err) && !l.c.server.closed() {
+	if !l.over && l.heard && !l.left && !final(err) && !l.c.server.closed() {
 		l.mu.Unlock()
 		l.c.server.log.Debug("socket: connection lost, the session is kept", "conn", l.c.id, "err", err)
 		return

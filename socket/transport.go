@@ -1,6 +1,10 @@
 package socket
 
-import "context"
+import (
+	"context"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
 
 // Transport moves the messages of one client. Package transport has two; a type
 // of your own needs these four methods and nothing else, and its stream then
@@ -73,6 +77,27 @@ type SessionTransport interface {
 	// Abort ends the connection as if it had been lost: the server is told nothing. It
 	// makes Receive return and may be called by any goroutine.
 	Abort()
+}
+
+// PingTransport is a [Transport] that can find out whether the server answers, see
+// [FirstOf].
+type PingTransport interface {
+	Transport
+
+	// Ping asks the server for an answer that is no message, and waits for it until ctx
+	// ends. Another goroutine is inside Receive meanwhile, or about to be.
+	Ping(ctx context.Context) error
+}
+
+// VolatileTransport is a [Transport] that can refuse what it cannot take at once, see
+// [Client.SendVolatile].
+type VolatileTransport interface {
+	Transport
+
+	// SendNow is Send, for a binary message SendBinary, that never waits: the error
+	// matches [transport.ErrQueueFull] when it would have to. It is called in turn with
+	// Send.
+	SendNow(typ transport.MessageType, data []byte) error
 }
 
 // IdentifiedTransport is a [Transport] that learns in Connect under which id the

@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/poll"
 )
 
 // LongPollingTransport carries messages over plain HTTP requests, for places
@@ -119,6 +122,23 @@ func (t *LongPollingTransport) SendBinary(data []byte) error {
 // as they fit. It returns the first error; the messages before are queued.
 func (t *LongPollingTransport) SendBatch(messages [][]byte) error {
 	return t.send(messages, MessageText)
+}
+
+// SendNow is Send, for a binary message SendBinary, that never waits: the error is
+// [ErrQueueFull] when the queue is full.
+func (t *LongPollingTransport) SendNow(typ MessageType, data []byte) error {
+	link := t.current()
+	if link == nil {
+		return errNotConnected
+	}
+	if typ == MessageText && !utf8.Valid(data) {
+		return errNotUTF8
+	}
+	_, err := link.push([][]byte{data}, typ)
+	if errors.Is(err, poll.ErrFull) {
+		return ErrQueueFull
+	}
+	return err
 }
 
 func (t *LongPollingTransport) send(messages [][]byte, typ MessageType) error {

@@ -123,7 +123,7 @@ func (l *pollingLink) start(limits poll.Limits) {
 func (l *pollingLink) send(messages [][]byte, typ MessageType) error {
 	for _, data := range messages {
 		if typ == MessageText && !utf8.Valid(data) {
-			return errors.New("transport: a text message is not valid UTF-8")
+			return errNotUTF8
 		}
 	}
 	var timeout <-chan time.Time
@@ -146,6 +146,9 @@ func (l *pollingLink) send(messages [][]byte, typ MessageType) error {
 		}
 	}
 }
+
+// errNotUTF8 refuses a text message.
+var errNotUTF8 = errors.New("transport: a text message is not valid UTF-8")
 
 // overError is why nothing can be sent any more.
 type overError struct{ cause error }

@@ -163,6 +163,26 @@ func (t *WebSocketTransport) SendBatch(batch [][]byte) error {
 	return nil
 }
 
+// SendNow is Send, for a binary message SendBinary, that never waits: the error is
+// [ErrQueueFull] when it would have to.
+func (t *WebSocketTransport) SendNow(typ MessageType, data []byte) error {
+	c, err := t.current()
+	if err != nil {
+		return err
+	}
+	return c.Queue(typ, data)
+}
+
+// Ping sends a ping and waits for its pong, until ctx ends. Another goroutine must be
+// inside Receive.
+func (t *WebSocketTransport) Ping(ctx context.Context) error {
+	c, err := t.current()
+	if err != nil {
+		return err
+	}
+	return c.Ping(ctx)
+}
+
 // Receive returns the next message, text or binary. It waits for it; Close ends
 // the wait. The memory is the caller's. The error matches [net.ErrClosed] and is
 // that of [Conn.Read].

@@ -1,0 +1,18 @@
+package socket
+
+import "github.com/kleeedolinux/socket.go/socket/internal/session"
+
+// stays reports whether a session has to stay on the connection that it has, although its
+// client, which has everything up to message last, offers another: what the client still
+// needs is not all kept, and only on its way over the old one. The client is given another
+// session. It may stay with this one, as it does when it has only looked whether a better
+// transport works. If it does not, this session is over as soon as its connection is, which
+// l.left says until something is heard of the client. It is called with mu held.
+func (l *sessionLink) stays(last uint64) bool {
+	if l.under == nil || l.out.Resume(last, func(keptMessage) {}) != session.ErrGap {
+		return false
+	}
+	l.charge() // it may hold less
+	l.left = true
+	return true
+}
