@@ -62,4 +62,6 @@
 // others may be called from any. The network carries bytes, and what is on top of it is the
 // real thing: net/http, the framing of WebSocket, compression. There is no TLS, and one
 // server for each network. Addresses are names without meaning, all from one host.
+// In the FIPS 140-3 modes of the runtime no bubble can draw random bytes: tests for these run
+// without one, in real time.
 package sockettest
