@@ -53,6 +53,7 @@ var forbiddenArrows = []struct {
 	{"", "examples", true},
 	{"", "benchmarks", true},
 	{"", "fuzz", true},
+	{"", "socket/sockettest", true}, // tests import it, and nothing else
 	{"socket", "distributed", true},
 	{"socket/transport", "socket", false},
 	{"socket/transport", "socket/internal/envelope", true},
@@ -158,6 +159,23 @@ func TestImportsPointDown(t *testing.T) {
 	}
 	if len(bridges) > 1 {
 		t.Errorf("%v import package socket: one file of distributed does", bridges)
+	}
+}
+
+// knownToSockettest are the packages of the module that the test kit is made of: what its users have, and the network.
+var knownToSockettest = []string{"socket", "socket/transport", "socket/internal/memnet"}
+
+func TestSockettestKnowsWhatItsUsersKnow(t *testing.T) {
+	for _, f := range loadTree(t).files {
+		if f.dir() != "socket/sockettest" {
+			continue
+		}
+		for _, imp := range f.imports() {
+			to, ours := strings.CutPrefix(imp, modulePath+"/")
+			if ours && !slices.Contains(knownToSockettest, to) && !(f.isTest() && to == f.dir()) {
+				t.Errorf("%s imports %s: the test kit is made of %v", f.path, to, knownToSockettest)
+			}
+		}
 	}
 }
 

@@ -58,11 +58,15 @@ var docPackages = map[string]string{
 	"signal":    "os/signal",
 	"slog":      "log/slog",
 	"strings":   "strings",
+	"synctest":  "testing/synctest",
+	"testing":   "testing",
 	"sync":      "sync",
 	"time":      "time",
 	"tls":       "crypto/tls",
 	"url":       "net/url",
 	"x509":      "crypto/x509",
+
+	"sockettest": modulePath + "/socket/sockettest",
 }
 
 // docDeclarations are the variables that a fragment uses without a declaration.

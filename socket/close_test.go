@@ -386,7 +386,7 @@ func TestShutdownRacesWithNewConnections(t *testing.T) {
 			if n := server.Count(); n != 0 || connects.Load() != disconnects.Load() {
 				t.Errorf("%d connections left, %d connects, %d disconnects", n, connects.Load(), disconnects.Load())
 			}
-			e.web.Close()
+			e.net.Close()
 		}
 	}, websocket, polling)
 }

@@ -143,7 +143,7 @@ func TestClientComesBackWhenItWasTold(t *testing.T) {
 					t.Errorf("it was told %v, want 40 s to 50 s", said)
 				}
 				mu.Unlock()
-				e.web.Close()
+				e.net.HTTPServer().Close()
 				e.serve()
 				time.Sleep(time.Minute)
 				synctest.Wait()
@@ -324,7 +324,7 @@ func TestShutdownBesideTheShutdownOfTheHTTPServer(t *testing.T) {
 				e.raw()
 				e.settle()
 				began := time.Now()
-				if err := tt.run(t, server, e.web); err != nil {
+				if err := tt.run(t, server, e.net.HTTPServer()); err != nil {
 					t.Error(err)
 				}
 				if n := disconnects.Load(); n != connects.Load() || n < 7 || server.Count() != 0 {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kleeedolinux/socket.go/socket"
 	"github.com/kleeedolinux/socket.go/socket/internal/memnet"
+	"github.com/kleeedolinux/socket.go/socket/sockettest"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -43,17 +44,15 @@ type env struct {
 	t      *testing.T
 	kind   kind
 	server *socket.Server
-	net    *memnet.Listener
-	web    *http.Server
+	net    *sockettest.Network
 
 	// Options of the clients' transports.
 	webSocket   []transport.WebSocketOption
 	longPolling []transport.LongPollingOption
 
-	mu              sync.Mutex // guards the fields below
-	conns           []*memnet.Conn
+	mu              sync.Mutex   // guards the fields below
+	latest          *memnet.Conn // the client's end
 	dials           int
-	down            error                // what dialling fails with; nil: it works
 	hangs           bool                 // dialling waits for its context
 	onNew, onAccept func(c *memnet.Conn) // see every new connection
 	log             []string             // of the server
@@ -66,32 +65,20 @@ func (e *env) serve(opts ...socket.ServerOption) *socket.Server {
 	opts = append([]socket.ServerOption{socket.WithLogger(slog.New(slog.NewTextHandler(e, nil)))}, opts...)
 	e.server = socket.NewServer(opts...)
 	e.mount(e.server)
-	e.t.Cleanup(e.end)
 	return e.server
 }
 
-// end ends the server and all its connections.
-func (e *env) end() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := e.server.Shutdown(ctx); err != nil {
-		e.t.Errorf("Shutdown at the end of the test: %v", err)
-	}
-	e.web.Close()
-	synctest.Wait()
-	if n := e.server.Count(); n != 0 {
-		e.t.Errorf("%d connections are left after Shutdown", n)
-	}
-}
+// end ends the server and all its connections before the test ends.
+func (e *env) end() { e.net.Close() }
 
-// mount serves h on the network.
+// mount serves h, in which e.server is, on the network. They end with the test.
 func (e *env) mount(h http.Handler) {
-	l := memnet.Listen("server:80")
+	kit := sockettest.New(e.t, h,
+		sockettest.WithServer(e.server, "/socket"),
+		sockettest.WithErrorLog(slog.NewLogLogger(slog.NewTextHandler(e, nil), slog.LevelError)))
 	e.mu.Lock()
-	e.net = l
+	e.net = kit
 	e.mu.Unlock()
-	e.web = &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(e, nil), slog.LevelError)}
-	go e.web.Serve(door{l, e})
 }
 
 // Write takes a line of the server's log.
@@ -112,50 +99,37 @@ func (e *env) logged(parts ...string) bool {
 }
 
 // dial opens a connection to the server, unless the network is down.
-func (e *env) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (e *env) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	e.mu.Lock()
 	e.dials++
-	down, hangs, onNew, listener := e.down, e.hangs, e.onNew, e.net
+	hangs, onNew, onAccept, kit := e.hangs, e.onNew, e.onAccept, e.net
 	e.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	if down != nil {
-		return nil, down
-	}
-	c, err := listener.Dial(ctx)
+	nc, err := kit.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
+	c := nc.(*memnet.Conn) // a test of this module may know
 	e.mu.Lock()
-	e.conns = append(e.conns, c)
+	e.latest = c
 	e.mu.Unlock()
 	if onNew != nil {
 		onNew(c)
+	}
+	if onAccept != nil {
+		onAccept(c.Peer())
 	}
 	return c, nil
 }
 
 // cut breaks all connections that there are.
-func (e *env) cut() {
-	e.mu.Lock()
-	conns := e.conns
-	e.conns = nil
-	e.mu.Unlock()
-	for _, c := range conns {
-		c.Cut()
-	}
-}
+func (e *env) cut() { e.net.Faults().Cut() }
 
 // stall makes black holes of all connections that there are.
-func (e *env) stall() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, c := range e.conns {
-		c.Stall()
-	}
-}
+func (e *env) stall() { e.net.Faults().Stall() }
 
 // silence keeps the clients from being heard, while the server believes them to
 // be there.
@@ -171,9 +145,11 @@ func (e *env) silence() {
 
 // setDown makes dialling fail with err, and work again with nil.
 func (e *env) setDown(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.down = err
+	if err == nil {
+		e.net.Up()
+		return
+	}
+	e.net.Faults().Refuse(err)
 }
 
 // setHangs makes dialling wait for its context.
@@ -196,26 +172,6 @@ func (e *env) each(client, server func(c *memnet.Conn)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.onNew, e.onAccept = client, server
-}
-
-// door is the listener of the server.
-type door struct {
-	*memnet.Listener
-	e *env
-}
-
-func (d door) Accept() (net.Conn, error) {
-	c, err := d.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	d.e.mu.Lock()
-	onAccept := d.e.onAccept
-	d.e.mu.Unlock()
-	if onAccept != nil {
-		onAccept(c.(*memnet.Conn))
-	}
-	return c, nil
 }
 
 // transport returns a transport of the library, which is also a peer that can

@@ -346,7 +346,7 @@ func TestWhoWasBehindHasThePastOfTheOthers(t *testing.T) {
 			publish()
 			e.settle()
 		}
-		line := e.conns[len(e.conns)-1]
+		line := e.latest
 		line.Stall()
 		for socket.Behind(server) == 0 {
 			if n++; n > 500 {

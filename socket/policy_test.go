@@ -62,14 +62,7 @@ func (d *slowOne) open() {
 	d.e.settle()
 }
 
-func (d *slowOne) resume() {
-	d.e.mu.Lock()
-	conns := d.e.conns
-	d.e.mu.Unlock()
-	for _, c := range conns {
-		c.Resume()
-	}
-}
+func (d *slowOne) resume() { d.e.net.Faults().Resume() }
 
 // numbers are the texts from one number to another.
 func numbers(from, to int) (texts []string) {

@@ -206,8 +206,9 @@ func (p *pulse) visit(c *conn, now time.Duration) {
 		ping = true
 	case session.Dead:
 		if l != nil {
-			p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
-			l.cut()
+			if l.cut() {
+				p.server.log.Info("socket: no sign of life", "conn", c.id, "option", "WithPingTimeout")
+			}
 			break
 		}
 		if c.end(&ConnectionError{Op: "heartbeat", Err: ErrTimeout}) {

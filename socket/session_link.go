@@ -475,11 +475,13 @@ func (l *sessionLink) stalled(gen uint32) {
 	}
 }
 
-// cut drops a connection that shows no sign of life.
-func (l *sessionLink) cut() {
-	if u := l.current(); u != nil {
+// cut drops a connection that shows no sign of life, and reports whether there is one.
+func (l *sessionLink) cut() bool {
+	u := l.current()
+	if u != nil {
 		u.closeNow()
 	}
+	return u != nil
 }
 
 // generation tells one connection from the next.

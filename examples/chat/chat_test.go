@@ -7,41 +7,40 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket"
+	"github.com/kleeedolinux/socket.go/socket/sockettest"
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for what must happen. Time is virtual.
 const patience = 20 * time.Second
 
-// transports are the schemes that choose them. Each test body runs over both.
-var transports = map[string]string{"websocket": "ws", "polling": "http"}
+// newTestServer is the chat as main serves it, without a log.
+func newTestServer() *socket.Server { return newSocketServer(100, slog.New(slog.DiscardHandler)) }
 
-func overBoth(t *testing.T, body func(t *testing.T, scheme string)) {
-	for name, scheme := range transports {
-		t.Run(name, func(t *testing.T) { body(t, scheme) })
-	}
+// overBoth runs a test body over each transport.
+func overBoth(t *testing.T, body func(t *testing.T, net *sockettest.Network)) {
+	sockettest.Run(t, newTestServer, body)
 }
 
-// startChat serves the chat and returns its host:port.
-func startChat(t *testing.T) string {
-	t.Helper()
-	sockets := newSocketServer(100, slog.New(slog.DiscardHandler))
-	server := httptest.NewServer(newHandler(sockets))
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := sockets.Shutdown(ctx); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		server.Close()
-	})
-	return server.Listener.Addr().String()
+// overOne runs a test body for which the transport is of no interest, or is chosen there.
+func overOne(t *testing.T, body func(t *testing.T, net *sockettest.Network)) {
+	synctest.Test(t, func(t *testing.T) { body(t, sockettest.New(t, newTestServer())) })
+}
+
+// transportOn returns a transport for clients that are not those of package sockettest.
+func transportOn(net *sockettest.Network, kind sockettest.Kind) socket.Transport {
+	dial := transport.WithDialContext(net.DialContext)
+	if kind == sockettest.LongPolling {
+		return transport.NewLongPollingTransport(net.URL(kind), dial)
+	}
+	return transport.NewWebSocketTransport(net.URL(kind), dial)
 }
 
 // A visitor is a terminal client in the hands of a test.
@@ -58,11 +57,11 @@ func (v *visitor) Write(p []byte) (int, error) {
 }
 
 // enter starts a terminal client and waits until it is in the lobby.
-func enter(t *testing.T, scheme, host, name string) *visitor {
+func enter(t *testing.T, net *sockettest.Network, kind sockettest.Kind, name string) *visitor {
 	t.Helper()
 	in, keys := io.Pipe()
 	v := &visitor{t: t, keys: keys, lines: make(chan string, 1000), ended: make(chan error, 1)}
-	go func() { v.ended <- runTerminal(t.Context(), scheme+"://"+host+"/socket", name, "lobby", in, v) }()
+	go func() { v.ended <- runTerminal(t.Context(), transportOn(net, kind), name, "lobby", in, v) }()
 	t.Cleanup(func() { keys.Close() })
 	v.wants("* in #lobby: ")
 	return v
@@ -108,10 +107,9 @@ func (v *visitor) leaves() {
 }
 
 func TestTwoTerminalsChat(t *testing.T) {
-	overBoth(t, func(t *testing.T, scheme string) {
-		host := startChat(t)
-		ann := enter(t, scheme, host, "ann")
-		bob := enter(t, scheme, host, "bob")
+	overBoth(t, func(t *testing.T, net *sockettest.Network) {
+		ann := enter(t, net, net.Kind(), "ann")
+		bob := enter(t, net, net.Kind(), "bob")
 		ann.wants("* bob joined #lobby")
 		ann.types("hello")
 		bob.wants("[#lobby] ann: hello")
@@ -124,27 +122,27 @@ func TestTwoTerminalsChat(t *testing.T) {
 }
 
 func TestTransportsMeetInOneRoom(t *testing.T) {
-	host := startChat(t)
-	ann := enter(t, "ws", host, "ann")
-	bob := enter(t, "http", host, "bob")
-	ann.types("over WebSocket")
-	bob.wants("[#lobby] ann: over WebSocket")
-	bob.types("over polling")
-	ann.wants("[#lobby] bob: over polling")
-	ann.leaves()
-	bob.leaves()
+	overOne(t, func(t *testing.T, net *sockettest.Network) {
+		ann := enter(t, net, sockettest.WebSocket, "ann")
+		bob := enter(t, net, sockettest.LongPolling, "bob")
+		ann.types("over WebSocket")
+		bob.wants("[#lobby] ann: over WebSocket")
+		bob.types("over polling")
+		ann.wants("[#lobby] bob: over polling")
+		ann.leaves()
+		bob.leaves()
+	})
 }
 
 func TestEverythingReadIsDeliveredBeforeTheEnd(t *testing.T) {
-	overBoth(t, func(t *testing.T, scheme string) {
-		host := startChat(t)
-		bob := enter(t, "ws", host, "bob")
+	overBoth(t, func(t *testing.T, net *sockettest.Network) {
+		bob := enter(t, net, sockettest.WebSocket, "bob")
 		var script strings.Builder
 		for i := range 200 {
 			fmt.Fprintln(&script, "line", i)
 		}
-		url := scheme + "://" + host + "/socket"
-		if err := runTerminal(t.Context(), url, "ann", "lobby", strings.NewReader(script.String()), io.Discard); err != nil {
+		link := transportOn(net, net.Kind())
+		if err := runTerminal(t.Context(), link, "ann", "lobby", strings.NewReader(script.String()), io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 200 {
@@ -158,132 +156,68 @@ func TestEverythingReadIsDeliveredBeforeTheEnd(t *testing.T) {
 }
 
 func TestTerminalCommands(t *testing.T) {
-	host := startChat(t)
-	ann := enter(t, "ws", host, "ann")
-	bob := enter(t, "ws", host, "bob")
-	ann.types("/join garden")
-	ann.wants("* in #garden: ann")
-	ann.types("/join \u200b")
-	ann.wants("! the room's name cannot be seen")
-	ann.types("/dance")
-	ann.wants("* /join room")
-	bob.types("/join garden")
-	bob.wants("* in #garden: ann, bob")
-	ann.types("among flowers")
-	bob.wants("[#garden] ann: among flowers")
-	bob.types("/quit")
-	ann.wants("* bob left #garden")
-	ann.leaves()
+	overOne(t, func(t *testing.T, net *sockettest.Network) {
+		ann := enter(t, net, sockettest.WebSocket, "ann")
+		bob := enter(t, net, sockettest.WebSocket, "bob")
+		ann.types("/join garden")
+		ann.wants("* in #garden: ann")
+		ann.types("/join \u200b")
+		ann.wants("! the room's name cannot be seen")
+		ann.types("/dance")
+		ann.wants("* /join room")
+		bob.types("/join garden")
+		bob.wants("* in #garden: ann, bob")
+		ann.types("among flowers")
+		bob.wants("[#garden] ann: among flowers")
+		bob.types("/quit")
+		ann.wants("* bob left #garden")
+		ann.leaves()
+	})
 }
 
 func TestTerminalShowsNoControlCharacters(t *testing.T) {
-	host := startChat(t)
-	ann := enter(t, "ws", host, "ann")
-	eve := dial(t, "ws", host)
-	eve.send(eventJoin, joinRequest{Room: "lobby", Name: "eve"})
-	eve.wants(eventMembers)
-	eve.send(eventChat, chatRequest{Room: "lobby", Text: "a\n[#lobby] bob: \u202eb"})
-	if got, want := ann.wants("[#lobby] eve"), "[#lobby] eve: a ⏎ [#lobby] bob: ·b"; got != want {
-		t.Errorf("shown as %q, want %q", got, want)
-	}
-	ann.leaves()
+	overOne(t, func(t *testing.T, net *sockettest.Network) {
+		ann := enter(t, net, sockettest.WebSocket, "ann")
+		eve := net.Connect("eve")
+		eve.Send(eventJoin, joinRequest{Room: "lobby", Name: "eve"})
+		sockettest.Expect[any](eve, eventMembers)
+		eve.Send(eventChat, chatRequest{Room: "lobby", Text: "a\n[#lobby] bob: \u202eb"})
+		if got, want := ann.wants("[#lobby] eve"), "[#lobby] eve: a ⏎ [#lobby] bob: ·b"; got != want {
+			t.Errorf("shown as %q, want %q", got, want)
+		}
+		ann.leaves()
+	})
 }
 
 func TestTerminalRefusesOtherSchemes(t *testing.T) {
-	err := runTerminal(t.Context(), "ftp://localhost/socket", "ann", "lobby", strings.NewReader(""), io.Discard)
+	_, err := transportFor("ftp://localhost/socket")
 	if err == nil || !strings.Contains(err.Error(), "ftp://localhost/socket") {
 		t.Errorf("error %v, want one that names the URL", err)
 	}
 }
 
-// A peer is a Go client that looks at the events themselves.
-type peer struct {
-	t      *testing.T
-	client *socket.Client
-	events chan received
-}
-
-type received struct {
-	event string
-	data  json.RawMessage
-}
-
-func dial(t *testing.T, scheme, host string) *peer {
-	t.Helper()
-	link, err := transportFor(scheme + "://" + host + "/socket")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{t: t, client: socket.NewClient(link), events: make(chan received, 1000)}
-	for _, event := range []string{
-		eventHistory, eventMembers, eventUserJoined, eventUserLeft, eventChat, eventTyping, eventRooms, eventError,
-	} {
-		socket.On(p.client, event, func(data json.RawMessage) { p.events <- received{event, data} })
-	}
-	if err := p.client.Connect(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.client.Close() })
-	return p
-}
-
-func (p *peer) send(event string, data any) {
-	p.t.Helper()
-	if err := p.client.Send(event, data); err != nil {
-		p.t.Fatalf("Send(%q): %v", event, err)
-	}
-}
-
-// wants returns the data of the next such event; others are passed over.
-func (p *peer) wants(event string) json.RawMessage {
-	p.t.Helper()
-	timeout := time.After(patience)
-	for {
-		select {
-		case r := <-p.events:
-			if r.event == event {
-				return r.data
-			}
-		case <-timeout:
-			p.t.Fatalf("no %s came", event)
-		}
-	}
-}
-
-// next decodes the data of the next such event.
-func next[T any](p *peer, event string) T {
-	p.t.Helper()
-	data := p.wants(event)
-	var v T
-	if err := json.Unmarshal(data, &v); err != nil {
-		p.t.Fatalf("%s with %s: %v", event, data, err)
-	}
-	return v
-}
-
 func TestJoinIsAnsweredByHistoryAndMembers(t *testing.T) {
-	overBoth(t, func(t *testing.T, scheme string) {
-		host := startChat(t)
-		ann := dial(t, scheme, host)
-		ann.send(eventJoin, joinRequest{Room: "lobby", Name: "ann"})
-		if h := next[history](ann, eventHistory); h.Room != "lobby" || h.Messages == nil || len(h.Messages) != 0 {
+	overBoth(t, func(t *testing.T, net *sockettest.Network) {
+		ann := net.Connect("ann")
+		ann.Send(eventJoin, joinRequest{Room: "lobby", Name: "ann"})
+		if h := sockettest.Expect[history](ann, eventHistory); h.Room != "lobby" || h.Messages == nil || len(h.Messages) != 0 {
 			t.Errorf("history of a new room = %+v", h)
 		}
-		ann.wants(eventMembers)
+		sockettest.Expect[any](ann, eventMembers)
 		text := strings.Repeat("<", maxText) // the longest JSON that a text can have
 		for range maxHistory + 10 {
-			ann.send(eventChat, chatRequest{Room: "lobby", Text: text})
-			ann.wants(eventChat)
+			ann.Send(eventChat, chatRequest{Room: "lobby", Text: text})
+			sockettest.Expect[any](ann, eventChat)
 		}
 
-		bob := dial(t, scheme, host)
-		bob.send(eventJoin, "lobby")
+		bob := net.Connect("bob")
+		bob.Send(eventJoin, "lobby")
 		messages := 0
 		for messages < maxHistory {
-			h := next[history](bob, eventHistory)
+			h := sockettest.Expect[history](bob, eventHistory)
 			messages += len(h.Messages)
 		}
-		list := next[members](bob, eventMembers)
+		list := sockettest.Expect[members](bob, eventMembers)
 		if messages != maxHistory || len(list.Members) != 2 || list.Members[0].Name != "ann" ||
 			!slices.Contains(list.Members, member{list.You, guestName(list.You)}) {
 			t.Errorf("%d messages, %+v", messages, list)
@@ -292,26 +226,45 @@ func TestJoinIsAnsweredByHistoryAndMembers(t *testing.T) {
 }
 
 func TestDisconnectIsLeaving(t *testing.T) {
-	overBoth(t, func(t *testing.T, scheme string) {
-		host := startChat(t)
-		ann, bob := dial(t, scheme, host), dial(t, scheme, host)
-		ann.send(eventJoin, joinRequest{Room: "lobby", Name: "ann"})
-		ann.wants(eventMembers)
-		bob.send(eventJoin, joinRequest{Room: "lobby", Name: "bob"})
-		bob.wants(eventMembers)
-		bob.send(eventTyping, typingRequest{Room: "lobby", Typing: true})
-		if got := next[typing](ann, eventTyping); got.Name != "bob" || !got.Typing {
+	overBoth(t, func(t *testing.T, net *sockettest.Network) {
+		ann, bob := net.Connect("ann"), net.Connect("bob")
+		ann.Send(eventJoin, joinRequest{Room: "lobby", Name: "ann"})
+		sockettest.Expect[any](ann, eventMembers)
+		bob.Send(eventJoin, joinRequest{Room: "lobby", Name: "bob"})
+		sockettest.Expect[any](bob, eventMembers)
+		bob.Send(eventTyping, typingRequest{Room: "lobby", Typing: true})
+		if got := sockettest.Expect[typing](ann, eventTyping); got.Name != "bob" || !got.Typing {
 			t.Errorf("typing = %+v", got)
 		}
-		if err := bob.client.Close(); err != nil {
+		if err := bob.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if gone := next[presence](ann, eventUserLeft); gone.Name != "bob" || gone.Room != "lobby" {
+		if gone := sockettest.Expect[presence](ann, eventUserLeft); gone.Name != "bob" || gone.Room != "lobby" {
 			t.Errorf("userLeft = %+v", gone)
 		}
-		ann.send(eventRooms, nil)
-		if got, want := next[[]openRoom](ann, eventRooms), []openRoom{{"lobby", 1}}; !slices.Equal(got, want) {
-			t.Errorf("rooms = %v, want %v", got, want)
+		ann.Send(eventRooms, nil)
+		ann.Expect(eventRooms, []openRoom{{"lobby", 1}})
+	})
+}
+
+func TestMembersComeBackFromABadNetwork(t *testing.T) {
+	overBoth(t, func(t *testing.T, net *sockettest.Network) {
+		ann, bob := net.Connect("ann"), net.Connect("bob", socket.WithReconnectAttempts(0))
+		for _, c := range []*sockettest.Client{ann, bob} {
+			c.Send(eventJoin, joinRequest{Room: "lobby", Name: c.Name()})
+			sockettest.Expect[members](c, eventMembers)
+		}
+		bob.Faults().Down(nil)
+		ann.Send(eventChat, chatRequest{Room: "lobby", Text: "are you there?"})
+		time.Sleep(20 * time.Second)
+		bob.Faults().Up()
+		if got := sockettest.Expect[message](bob.Within(time.Minute), eventChat); got.Text != "are you there?" {
+			t.Errorf("heard %+v", got)
+		}
+		bob.Send(eventChat, chatRequest{Room: "lobby", Text: "I am"})
+		sockettest.Expect[message](ann, eventChat) // her own
+		if got := sockettest.Expect[message](ann, eventChat); got.Text != "I am" || got.Name != "bob" {
+			t.Errorf("heard %+v", got)
 		}
 	})
 }
@@ -366,45 +319,56 @@ func TestRefusalsSayWhy(t *testing.T) {
 			want:  problem{Event: "chat", Message: "this message was not understood"},
 		},
 	}
-	host := startChat(t)
-	ann := dial(t, "ws", host)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ann.send(tt.event, tt.data)
-			if got := next[problem](ann, eventError); got != tt.want {
-				t.Errorf("error = %+v, want %+v", got, tt.want)
-			}
+			overOne(t, func(t *testing.T, net *sockettest.Network) {
+				ann := net.Connect("ann")
+				ann.Send(tt.event, tt.data)
+				ann.Expect(eventError, tt.want)
+				ann.ExpectNothing(time.Minute)
+			})
 		})
 	}
 }
 
+// What main does is tested over a real network.
 func TestServeEndsPolitely(t *testing.T) {
-	overBoth(t, func(t *testing.T, scheme string) {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		ended := make(chan error, 1)
-		go func() { ended <- serve(ctx, listener, 10, slog.New(slog.DiscardHandler)) }()
-		ann := dial(t, scheme, listener.Addr().String())
-		gone := make(chan struct{})
-		ann.client.On(socket.EventDisconnect, func(interface{}) { close(gone) })
-		cancel()
-		for range 2 {
-			select {
-			case <-gone:
-				gone = nil
-			case err := <-ended:
-				if err != nil {
-					t.Errorf("serve: %v", err)
-				}
-			case <-time.After(patience):
-				t.Fatal("the server does not end, or its client does not hear of it")
+	for _, scheme := range []string{"ws", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- serve(ctx, listener, 10, slog.New(slog.DiscardHandler)) }()
+			link, err := transportFor(scheme + "://" + listener.Addr().String() + "/socket")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ann := socket.NewClient(link)
+			gone := make(chan struct{})
+			ann.Once(socket.EventDisconnect, func(interface{}) { close(gone) })
+			if err := ann.Connect(); err != nil {
+				t.Fatal(err)
+			}
+			defer ann.Close()
+			cancel()
+			for range 2 {
+				select {
+				case <-gone:
+					gone = nil
+				case err := <-ended:
+					if err != nil {
+						t.Errorf("serve: %v", err)
+					}
+				case <-time.After(patience):
+					t.Fatal("the server does not end, or its client does not hear of it")
+				}
+			}
+		})
+	}
 }
 
 func TestPartsKeepOrderAndSize(t *testing.T) {

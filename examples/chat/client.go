@@ -23,17 +23,13 @@ const help = "* /join room   go to a room    /quit   leave the chat    anything 
 // runTerminal is the chat with a keyboard and a screen, or with a script's input
 // and output: what is read from in is said, what others say is written to out.
 // It returns at the end of the input or at /quit, once all is delivered.
-func runTerminal(ctx context.Context, address, name, room string, in io.Reader, out io.Writer) error {
-	link, err := transportFor(address)
-	if err != nil {
-		return err
-	}
+func runTerminal(ctx context.Context, link socket.Transport, name, room string, in io.Reader, out io.Writer) error {
 	client := socket.NewClient(link, socket.WithReconnectAttempts(0))
 	t := newTerminal(client, name, out)
 	if err := client.ConnectContext(ctx); err != nil {
 		return err
 	}
-	err = t.run(ctx, room, in)
+	err := t.run(ctx, room, in)
 	if ctx.Err() != nil {
 		err = nil // an interrupt is a way to leave, not a failure
 	}

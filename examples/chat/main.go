@@ -30,7 +30,10 @@ func main() {
 	defer stop()
 	var err error
 	if *connect != "" {
-		err = runTerminal(ctx, *connect, *name, *room, os.Stdin, os.Stdout)
+		var link socket.Transport
+		if link, err = transportFor(*connect); err == nil {
+			err = runTerminal(ctx, link, *name, *room, os.Stdin, os.Stdout)
+		}
 	} else {
 		err = listenAndServe(ctx, *addr, *people)
 	}

@@ -14,7 +14,8 @@ type Conn struct {
 	link          *link
 	in, out       *half
 	local, remote Addr
-	closed        bool // guarded by link.mu
+	peer          *Conn
+	closed, lost  bool // guarded by link.mu
 }
 
 // Pipe returns the two ends of a connection that holds [DefaultBuffer] bytes in
@@ -28,9 +29,14 @@ func PipeBuffer(n int) (*Conn, *Conn) { return newPair(n, "pipe:1", "pipe:2") }
 func newPair(buffer int, a, b Addr) (*Conn, *Conn) {
 	l := newLink(buffer)
 	there, back := &l.halves[0], &l.halves[1]
-	return &Conn{link: l, in: back, out: there, local: a, remote: b},
-		&Conn{link: l, in: there, out: back, local: b, remote: a}
+	near := &Conn{link: l, in: back, out: there, local: a, remote: b}
+	far := &Conn{link: l, in: there, out: back, local: b, remote: a, peer: near}
+	near.peer = far
+	return near, far
 }
+
+// Peer returns the other end, for faults of it.
+func (c *Conn) Peer() *Conn { return c.peer }
 
 // Read takes what has arrived, and waits for the first byte if nothing has. It
 // returns [io.EOF] behind the last byte of a peer that closed.
@@ -46,10 +52,12 @@ func (c *Conn) Read(b []byte) (int, error) {
 		case c.in.readDeadline.passed():
 			return 0, c.fail("read", os.ErrDeadlineExceeded)
 		case c.in.arrived() > 0:
-			n := c.in.ring.read(b[:min(len(b), c.in.arrived())])
-			c.in.writable.Broadcast()
-			return n, nil
-		case c.link.cut:
+			if n := c.in.pace.allow(c.in, min(len(b), c.in.arrived())); n > 0 {
+				c.in.ring.read(b[:n])
+				c.in.writable.Broadcast()
+				return n, nil
+			}
+		case c.link.cut, c.lost:
 			return 0, c.fail("read", syscall.ECONNRESET)
 		case c.in.finArrived:
 			return 0, io.EOF
@@ -100,7 +108,7 @@ func (c *Conn) checkWrite() error {
 		return c.fail("write", net.ErrClosed)
 	case c.out.writeDeadline.passed():
 		return c.fail("write", os.ErrDeadlineExceeded)
-	case c.link.cut:
+	case c.link.cut, c.lost:
 		return c.fail("write", syscall.ECONNRESET)
 	case c.out.fin, c.out.goneArrived:
 		return c.fail("write", syscall.EPIPE)
@@ -120,8 +128,12 @@ func (c *Conn) send(b []byte) int {
 		n = len(b) // towards a peer that is gone, across a stalled link: lost
 	} else {
 		n = h.ring.write(b)
-		if c.link.stalled {
+		switch {
+		case c.link.stalled:
 			h.inFlight += n
+		case h.delayed():
+			h.inFlight += n
+			c.link.depart(h, flight{bytes: n})
 		}
 	}
 	if n > 0 {

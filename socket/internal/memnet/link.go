@@ -1,6 +1,9 @@
 package memnet
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // DefaultBuffer is the number of bytes that each direction of a connection
 // holds between Write and Read.
@@ -22,6 +25,10 @@ type half struct {
 	inFlight int  // the newest bytes of the ring: sent while the link is stalled
 	cutAfter int  // bytes until the link breaks; negative: never
 	writing  bool // a Write is under way; the others wait for its end
+
+	delay   time.Duration // from Write to arrival
+	flights []flight      // what is delayed, in the order of sending; its bytes are in flight
+	pace    pace          // of Read
 
 	// fin: the writing end sends no more. gone: the reading end takes no more.
 	// The other end learns of it only when the news arrives.
@@ -47,6 +54,14 @@ func newLink(buffer int) *link {
 	return l
 }
 
+// other returns the opposite direction.
+func (l *link) other(h *half) *half {
+	if h == &l.halves[0] {
+		return &l.halves[1]
+	}
+	return &l.halves[0]
+}
+
 // arrived returns the number of bytes that the reader can have.
 func (h *half) arrived() int { return h.ring.size - h.inFlight }
 
@@ -59,15 +74,28 @@ func (h *half) wake() {
 // end says that the writer sends no more.
 func (l *link) end(h *half) {
 	h.fin = true
-	h.finArrived = h.finArrived || !l.stalled
+	switch {
+	case l.stalled:
+	case h.delayed():
+		l.depart(h, flight{fin: true})
+	default:
+		h.finArrived = true
+	}
 	h.wake()
 }
 
 // abandon says that the reader takes no more. Bytes it has not read are dropped.
 func (l *link) abandon(h *half) {
 	h.gone = true
-	h.goneArrived = h.goneArrived || !l.stalled
+	switch back := l.other(h); {
+	case l.stalled:
+	case back.delayed():
+		l.depart(back, flight{gone: true})
+	default:
+		h.goneArrived = true
+	}
 	h.inFlight = 0
+	h.flights = nil
 	h.ring.release()
 	h.wake()
 }
@@ -80,6 +108,7 @@ func (l *link) sever() {
 		h := &l.halves[i]
 		h.ring.truncate(h.arrived())
 		h.inFlight = 0
+		h.flights = nil
 		h.wake()
 	}
 }
@@ -89,6 +118,7 @@ func (l *link) resume() {
 	for i := range l.halves {
 		h := &l.halves[i]
 		h.inFlight = 0
+		h.flights = nil
 		h.finArrived = h.fin
 		h.goneArrived = h.gone
 		h.wake()
