@@ -158,6 +158,9 @@ const (
 // stage queues messages that others get too, and returns how many. It does not
 // wait; who calls it calls the link's flush later.
 func (c *conn) stage(b *transport.PreparedBatch) (int, verdict) {
+	if c.halfAt.Load() != 0 && !c.halfFull() {
+		c.halfAt.Store(0) // what fills it now, fills it anew
+	}
 	n, err := c.link.stage(b)
 	switch err {
 	case nil:
