@@ -41,6 +41,14 @@
 // messages wait, while heartbeats go on. A handler that panics is reported under
 // [EventError] and closes its own socket.
 //
+// # Who connects
+//
+// [WithAuthenticator] says who makes a connection, before there is one, and again
+// when a client goes on with its session. [Server.UseConnect] and [Server.UseEvent]
+// stand in front of all handlers, [WithJoinPolicy] in front of all rooms.
+// [Server.ToIdentity] finds the connections of a user, and [Target.Disconnect] ends
+// them with a verdict: whether the client is to come back.
+//
 // # Slow clients
 //
 // What waits for a client is bounded, see [WithSendQueue]. [Socket.Send] waits
