@@ -130,6 +130,9 @@ type eviction struct {
 func (f *fanout) evict(c *conn, b *latecomer) eviction {
 	delete(f.behind, c)
 	c.shut = true
+	if h := c.hold.Load(); h != nil {
+		h.release()
+	}
 	e := eviction{c: c}
 	if b.verdict == unsendable {
 		e.large = len(b.refused[0].Payload())

@@ -26,8 +26,8 @@ type conn struct {
 	own    atomic.Pointer[handlers] // added by On; nil: none
 	asked  atomic.Pointer[requests] // of the client; nil: none yet
 	halfAt atomic.Int64             // when the send queue passed half, Unix time in ns; 0: it has not
-	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	hold   atomic.Pointer[holding]  // what waits above the queue of its link; nil: nothing
+	deaf   atomic.Bool              // this side has ended it: messages are dropped
 	behind atomic.Bool              // the fanout keeps messages for it
 	dirty  bool                     // queued messages are not written; the fanout's
 	refers bool                     // to the history of its rooms; set with link

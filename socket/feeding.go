@@ -47,9 +47,8 @@ func (f *fanout) put(c *conn, e *held) (queued bool) {
 	h := c.hold.Load()
 	if h == nil {
 		if e.rule != nil && e.rule.kind == volatileOnly && f.behind[c] == nil && !c.loaded() {
-			err := c.stageVolatile(e.m)
-			if err != transport.ErrQueueFull && err != errTooLarge {
-				return err == nil
+			if c.stageVolatile(e.m) == nil {
+				return true
 			}
 		}
 		h = &holding{c: c}
@@ -241,9 +240,12 @@ func (c *conn) sendHeld(m *encoded) (done bool, err error) {
 	f, o := &c.server.fanout, &c.server.opts
 	f.commit.Lock()
 	h := c.hold.Load()
-	if h == nil {
+	if h == nil || c.cause() != nil {
 		f.commit.Unlock()
-		return false, nil
+		if h != nil {
+			err = sendError(ErrConnectionClosed)
+		}
+		return h != nil, err
 	}
 	room := h.sure == 0 || sendShare*h.sure < o.queueMessages && sendShare*h.sureBytes < o.queueBytes
 	if room && f.makeRoom(h, len(m.b)) {
@@ -316,23 +318,29 @@ func quarterOf(limit, missing int) int {
 	return max(limit/sendShare, 1)
 }
 
-// stageVolatile queues a message that is not sent again when it is lost.
+// stageVolatile queues a message that is not sent again when it is lost. For a session
+// without a connection it is ErrQueueFull.
 func (c *conn) stageVolatile(m *transport.PreparedMessage) error {
-	l, ok := c.link.(*sessionLink)
-	var u link = c.link
-	if ok {
-		p := l.current()
-		switch {
-		case p == nil:
-			return transport.ErrQueueFull
-		case m.Type() == transport.MessageBinary:
-			return p.stageBehind(unnumbered, m, 0)
-		}
-		u = p
-	}
 	var b transport.PreparedBatch
 	b.Append(m)
-	_, err := u.stage(&b)
+	l, ok := c.link.(*sessionLink)
+	if !ok {
+		_, err := c.link.stage(&b)
+		return err
+	}
+	u := l.current()
+	if u == nil {
+		return transport.ErrQueueFull
+	}
+	var err error
+	if m.Type() == transport.MessageBinary {
+		err = u.stageBehind(unnumbered, m, 0)
+	} else {
+		_, err = u.stage(&b)
+	}
+	if err != nil && err != errTooLarge {
+		return transport.ErrQueueFull // or it is lost, which l is about to be told
+	}
 	return err
 }
 

@@ -15,7 +15,8 @@ import (
 // Under every policy but [CloseSlow] a client keeps up as long as less than a quarter of
 // its queue is taken (see [WithSendQueue]). The rest of the queue is for what waits: only
 // there are messages dropped, replaced, or waited for. The order of what is sent is kept.
-// A client that has missed messages is told before the next one, see [EventGap]. One that
+// A client that has missed messages is told before the next one, see [EventGap], with the
+// name of the room if they were all for one. One that
 // takes nothing at all for the write timeout is closed under any policy.
 //
 // Policies apply to broadcasts; [Socket.Send] always waits, and [Socket.SendVolatile] never
@@ -66,8 +67,8 @@ func WaitSlow(d time.Duration) Policy {
 }
 
 // Volatile drops the message for all clients that do not keep up at the moment, and for
-// those whose session has no connection: nothing of it waits, and in a session it is not
-// sent again when it is lost with a connection.
+// those whose session has no connection: nothing of it waits. In a session it is not sent
+// again when it is lost with a connection, and then the client is not told.
 func Volatile() Policy { return Policy{kind: volatileOnly} }
 
 // WithSlowPolicy sets what becomes of broadcasts for clients that do not keep up.

@@ -437,6 +437,61 @@ func TestPolicyAppliesToASessionWithoutAConnection(t *testing.T) {
 	}, websocket, polling)
 }
 
+// What waits is counted against the memory budget until it is sent or the client is gone,
+// and takes no more than there is.
+func TestWhatWaitsCountsAgainstTheMemoryBudget(t *testing.T) {
+	text := strings.Repeat("m", 8<<10)
+	for _, lost := range []bool{false, true} {
+		runSlow(t, func(t *testing.T, d *slow) {
+			d.dam()
+			before := socket.MemoryUsed(d.e.server)
+			for range 30 {
+				d.e.server.Under(socket.DropOldest()).Broadcast("x", text)
+			}
+			synctest.Wait()
+			if held := socket.MemoryUsed(d.e.server) - before; held < 11*8<<10 || held > 25*8<<10 {
+				t.Errorf("%d bytes are counted for 11 messages that wait, 3 in the queue, and what a session keeps of them", held)
+			}
+			if lost {
+				d.e.setDown(errors.New("no network"))
+				d.e.cut()
+				d.c.Close()
+				time.Sleep(5 * time.Minute)
+			} else {
+				d.open()
+				time.Sleep(10 * time.Second)
+			}
+			synctest.Wait()
+			if used := socket.MemoryUsed(d.e.server); used > 4<<10 {
+				t.Errorf("%d bytes are counted when nothing waits", used)
+			}
+			d.e.setDown(nil)
+		})
+		runSlow(t, func(t *testing.T, d *slow) {
+			d.dam()
+			for range 30 {
+				d.e.server.Under(socket.DropOldest()).Broadcast("x", text)
+			}
+			synctest.Wait()
+			if used := socket.MemoryUsed(d.e.server); used > 250<<10 {
+				t.Errorf("%d bytes are used, and 200 KiB are the budget", used)
+			}
+			d.open()
+			came, missed := 0, 0
+			for _, line := range d.got.all()[1:] {
+				if n := 0; line == "mmmmmm" {
+					came++
+				} else if _, err := fmt.Sscanf(line, "gap %d", &n); err == nil {
+					missed += n
+				}
+			}
+			if came+missed != 30 || came == 30 || !d.s.IsConnected() {
+				t.Errorf("%d messages came, and %d were missed, of 30", came, missed)
+			}
+		}, socket.WithMemoryBudget(200<<10))
+	}
+}
+
 func TestImpossiblePoliciesPanic(t *testing.T) {
 	for name, f := range map[string]func(){
 		"WaitSlow":        func() { socket.WaitSlow(0) },
