@@ -1,7 +1,6 @@
 package sockettest_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -49,7 +48,7 @@ func TestDiff(t *testing.T) {
 func TestDiffIsBounded(t *testing.T) {
 	want := "[" + strings.Repeat("1,", 99) + "1]"
 	got := sockettest.Diff([]byte("[]"), []byte(want))
-	if len(got) != 11 || got[10] != "and 90 more" || got[9] != fmt.Sprint("[9]: got nothing, want 1") {
+	if len(got) != 11 || got[10] != "and 90 more" || got[9] != "[9]: got nothing, want 1" {
 		t.Errorf("%d lines, the last: %q", len(got), got[len(got)-1])
 	}
 }

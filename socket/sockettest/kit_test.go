@@ -348,6 +348,21 @@ func TestBrowserTellsWhatNoPageUnderstands(t *testing.T) {
 	}
 }
 
+func TestManyConnectAtOnce(t *testing.T) {
+	sockettest.Run(t, newEcho, func(t *testing.T, net *sockettest.Network) {
+		var wg sync.WaitGroup
+		clients := make([]*sockettest.Client, 20)
+		for i := range clients {
+			wg.Go(func() { clients[i] = net.Connect(fmt.Sprint("client ", i)) })
+		}
+		wg.Wait()
+		clients[0].Send("all", "hello")
+		for _, c := range clients {
+			c.Expect("all", "hello")
+		}
+	})
+}
+
 func TestPagesOfOtherOriginsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := sockettest.New(t, newEcho())

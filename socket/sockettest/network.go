@@ -36,6 +36,7 @@ type Network struct {
 	web      *http.Server
 	served   chan struct{} // closed when web has ended
 	bubble   bool          // t runs in a bubble of testing/synctest
+	settling chan struct{} // has room for the one that is in synctest.Wait
 	closing  sync.Once
 
 	mu    sync.Mutex // guards the fields below
@@ -89,6 +90,7 @@ func New(t testing.TB, h http.Handler, opts ...Option) *Network {
 		listener: memnet.Listen("localhost:80"),
 		served:   make(chan struct{}),
 		bubble:   inBubble(),
+		settling: make(chan struct{}, 1),
 		all:      newLine("everybody"),
 		users:    map[string]*user{},
 	}
@@ -232,7 +234,9 @@ const errDown = syscall.ENETDOWN
 // settle lets everything happen that needs no time, where time is virtual.
 func (n *Network) settle() {
 	if n.bubble {
+		n.settling <- struct{}{}
 		synctest.Wait()
+		<-n.settling
 	}
 }
 
