@@ -442,7 +442,7 @@ func TestPolicyAppliesToASessionWithoutAConnection(t *testing.T) {
 func TestWhatWaitsCountsAgainstTheMemoryBudget(t *testing.T) {
 	text := strings.Repeat("m", 8<<10)
 	for _, lost := range []bool{false, true} {
-		runSlow(t, func(t *testing.T, d *slow) {
+		runSlow(t, func(t *testing.T, d *slowOne) {
 			d.dam()
 			before := socket.MemoryUsed(d.e.server)
 			for range 30 {
@@ -467,7 +467,7 @@ func TestWhatWaitsCountsAgainstTheMemoryBudget(t *testing.T) {
 			}
 			d.e.setDown(nil)
 		})
-		runSlow(t, func(t *testing.T, d *slow) {
+		runSlow(t, func(t *testing.T, d *slowOne) {
 			d.dam()
 			for range 30 {
 				d.e.server.Under(socket.DropOldest()).Broadcast("x", text)
