@@ -104,6 +104,9 @@ func (w *watch) look(ctx context.Context) {
 		if w.moved = w.probe(ctx); w.moved {
 			return
 		}
+		w.f.mu.Lock()
+		w.f.choice.Failed(time.Now())
+		w.f.mu.Unlock()
 	}
 }
 

@@ -30,7 +30,7 @@ func TestFirstOfKeepsTheOrderOfEachSenderWhileTheTransportChanges(t *testing.T) 
 				for _, event := range []string{socket.EventConnect, socket.EventDisconnect, socket.EventError} {
 					c.On(event, func(data interface{}) { events.add("%s", event) })
 				}
-				const senders, each = 4, 3000
+				const senders, each = 4, 2000
 				var up [senders]ledger
 				var down ledger
 				down.count(c)
@@ -47,14 +47,14 @@ func TestFirstOfKeepsTheOrderOfEachSenderWhileTheTransportChanges(t *testing.T) 
 								t.Errorf("Send = %v", err)
 								return
 							}
-							time.Sleep(time.Duration(i+1) * time.Millisecond)
+							time.Sleep(time.Duration(i+3) * time.Millisecond)
 						}
 					})
 				}
 				all.Go(func() {
 					for n := range each {
 						s.server.Broadcast("n", n)
-						time.Sleep(2 * time.Millisecond)
+						time.Sleep(4 * time.Millisecond)
 					}
 				})
 				all.Wait()

@@ -100,7 +100,7 @@ func (c *Choice) Died(i int, now time.Time) {
 	tested := c.tested == i
 	c.tested = -1
 	if tested {
-		c.due = now.Add(c.wait)
+		c.Failed(now)
 	} else if w.strikes < maxStrikes {
 		return
 	}
@@ -111,6 +111,10 @@ func (c *Choice) Died(i int, now time.Time) {
 		}
 	}
 }
+
+// Failed notes that a probe has come to nothing: the time until the next one counts from
+// now on.
+func (c *Choice) Failed(now time.Time) { c.due = now.Add(c.wait) }
 
 // Proven notes that the connection over a way is good.
 func (c *Choice) Proven(i int) {

@@ -108,6 +108,18 @@ func TestChoiceTakesAProbesWayBackAfterOneDeath(t *testing.T) {
 	c.want(t, "after the probe's connection was good", 0, 1, 2)
 }
 
+func TestChoiceCountsTheTimeUntilTheNextProbeFromTheEndOfTheLast(t *testing.T) {
+	c := newChoice()
+	c.Opened(1, []int{0}, c.now, lowest)
+	c.now = c.now.Add(30 * time.Second)
+	c.Postpone(c.now, lowest)
+	c.now = c.now.Add(time.Hour)
+	c.Failed(c.now)
+	if d, _ := c.Wait(1, c.now); d != time.Minute {
+		t.Errorf("a wait of %v, want a minute", d)
+	}
+}
+
 // However long it takes until the probe's connection has died: the way back is not a probe.
 func TestChoiceGivesTheWayThatWorkedTimeAfterAProbe(t *testing.T) {
 	for name, begin := range map[string]func(c *choice){
