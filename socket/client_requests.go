@@ -28,8 +28,16 @@ func (c *Client) Call(ctx context.Context, event Event, data interface{}) (Reply
 	return c.requests.call(ctx, event, data, &c.turn, func(ctx context.Context, m *encoded) error {
 		msg := bytes.Clone(m.b) // a transport may keep it
 		m.free()
+		select {
+		case <-c.sending:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		sent := make(chan error, 1)
-		go func() { sent <- c.sendNow(msg) }() // owned by c: ends when the transport has taken it
+		go func() { // owned by c: ends when the transport has taken the message
+			defer func() { c.sending <- struct{}{} }()
+			sent <- c.sendNow(msg)
+		}()
 		select {
 		case err := <-sent:
 			return err
@@ -39,12 +47,12 @@ func (c *Client) Call(ctx context.Context, event Event, data interface{}) (Reply
 	})
 }
 
-// sendNow sends a text behind what is batched.
+// sendNow sends a text behind what is batched. The caller holds the token.
 func (c *Client) sendNow(msg []byte) error {
-	if err := c.flush(); err != nil {
+	if err := c.flushTaken(); err != nil {
 		return err
 	}
-	return c.withTransport(transport.MessageText, msg, func(t Transport) error { return t.Send(msg) })
+	return c.sendTaken(transport.MessageText, msg, func(t Transport) error { return t.Send(msg) })
 }
 
 // anew follows the begin of a connection that does not go on with the session of the one
@@ -106,15 +114,12 @@ func (c *Client) answer(run *clientRun, q *request) {
 // sendReply sends a reply if the connection or session is the one that the request came
 // over: another one has other numbers.
 func (c *Client) sendReply(epoch uint32, msg []byte) error {
-	if err := c.flush(); err != nil {
-		return err
-	}
 	<-c.sending
 	defer func() { c.sending <- struct{}{} }()
 	if c.era() != epoch {
 		return &ConnectionError{Op: "send", Err: ErrConnectionClosed}
 	}
-	return c.sendTaken(transport.MessageText, msg, func(t Transport) error { return t.Send(msg) })
+	return c.sendNow(msg)
 }
 
 // clientBeside is the owner of what runs beside the handlers of a client.

@@ -107,6 +107,11 @@ func (c *Client) flush() error {
 	}
 	<-c.sending
 	defer func() { c.sending <- struct{}{} }()
+	return c.flushTaken()
+}
+
+// flushTaken is flush for callers that hold the token.
+func (c *Client) flushTaken() error {
 	// Taken by whoever may send, so that batches leave in their order.
 	c.mu.Lock()
 	batch, open := c.batch.Take(nil), c.phase == connected

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,6 +72,16 @@ func TestACancelledCallReturnsAtOnceWhileItsMessageCannotBeSent(t *testing.T) {
 			began := time.Now()
 			if _, err := caller.Call(ctx, "x", nil); !errors.Is(err, socket.ErrTimeout) || time.Since(began) != time.Second {
 				t.Errorf("%s: %v after %v", who, err, time.Since(began))
+			}
+			// Nor does what was given up leave anything behind that would be sent later.
+			before := runtime.NumGoroutine()
+			for range 100 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+				caller.Call(ctx, "x", nil)
+				cancel()
+			}
+			if more := runtime.NumGoroutine() - before; more > 10 {
+				t.Errorf("%s: %d goroutines are left of 100 calls", who, more)
 			}
 		}
 		p.client.Close()

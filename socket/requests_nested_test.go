@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func atOnce(t *testing.T, what string, f func()) {
 }
 
 // A handler asks the other end, whose handler asks back, and so on.
-func TestHandlersAskEachOtherToAnyDepth(t *testing.T) {
+func TestHandlersAskEachOtherAsDeepAsRequestsMayWait(t *testing.T) {
 	run(t, func(t *testing.T, e *env) {
 		p := e.pair(countDown)
 		for who, caller := range p.callers() {
@@ -54,6 +55,13 @@ func TestHandlersAskEachOtherToAnyDepth(t *testing.T) {
 					}
 				})
 			}
+			// 64 of each end wait for replies at most.
+			atOnce(t, who+" too deep", func() {
+				var rerr *socket.ReplyError
+				if _, err := caller.Call(t.Context(), "down", 200); !errors.As(err, &rerr) || rerr.Code != socket.CodeInternal {
+					t.Errorf("%s, to the depth of 200: %v", who, err)
+				}
+			})
 		}
 		p.wantNothingPending(t)
 	}, websocket, polling)

@@ -186,8 +186,8 @@ func TestErrorsOfAResponderReachTheOtherEndWithoutAnythingInternal(t *testing.T)
 			return 1, fmt.Errorf("%s: %w", secret, &socket.ReplyError{Code: "gone", Message: "it is gone"})
 		}, 1, "gone", "it is gone", ""},
 		{"any other", func(context.Context, int) (any, error) { return 1, errors.New(secret) }, 1, socket.CodeInternal, "the request could not be answered", secret},
-		{"a result that cannot be encoded", func(context.Context, int) (any, error) { return func() {}, nil }, 1, socket.CodeInternal, "the request could not be answered", "unsupported type"},
-		{"data of another type", func(context.Context, int) (any, error) { return nil, nil }, "text", socket.CodeInvalidData, "the data is not what the event takes", "cannot unmarshal"},
+		{"a result that cannot be encoded", func(context.Context, int) (any, error) { return func() {}, nil }, 1, socket.CodeInternal, "the request could not be answered", `message "x"`},
+		{"data of another type", func(context.Context, int) (any, error) { return nil, nil }, "text", socket.CodeInvalidData, "the data is not what the event takes", `message "x"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run(t, func(t *testing.T, e *env) {
