@@ -18,10 +18,11 @@ type link struct {
 
 // half is one direction of a connection.
 type half struct {
-	ring     ring
-	inFlight int  // the newest bytes of the ring: sent while the link is stalled
-	cutAfter int  // bytes until the link breaks; negative: never
-	writing  bool // a Write is under way; the others wait for its end
+	ring       ring
+	inFlight   int  // the newest bytes of the ring: sent while the link is stalled
+	cutAfter   int  // bytes until the link breaks; negative: never
+	stallAfter int  // bytes until the link stalls; negative: never
+	writing    bool // a Write is under way; the others wait for its end
 
 	// fin: the writing end sends no more. gone: the reading end takes no more.
 	// The other end learns of it only when the news arrives.
@@ -40,7 +41,7 @@ func newLink(buffer int) *link {
 	for i := range l.halves {
 		h := &l.halves[i]
 		h.ring.limit = buffer
-		h.cutAfter = -1
+		h.cutAfter, h.stallAfter = -1, -1
 		h.readable.L = &l.mu
 		h.writable.L = &l.mu
 	}
