@@ -136,30 +136,31 @@ func (c *Client) read(run *clientRun) error {
 		if err != nil {
 			return err
 		}
-		var fresh bool
-		if data, fresh, err = c.session.received(data, binary); err != nil {
+		m, fresh, err := c.session.received(data, binary)
+		if err != nil {
 			c.session.abort()
 			return err
 		}
 		if !fresh {
 			continue
 		}
-		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, data, binary) }) {
+		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, m) }) {
 			return ErrConnectionClosed
 		}
 	}
 }
 
 // handle runs the handlers for a message.
-func (c *Client) handle(run *clientRun, data []byte, binary bool) {
+func (c *Client) handle(run *clientRun, msg message) {
 	if run.ctx.Err() != nil {
 		return
 	}
-	if binary {
-		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: data})
+	c.session.handled(msg)
+	if msg.binary {
+		c.call(&incoming{event: EventMessage, kind: fromBinary, binary: msg.data})
 		return
 	}
-	env, err := envelope.Parse(data)
+	env, err := envelope.Parse(msg.data)
 	if err != nil {
 		c.report(&MessageError{Err: invalid("%v", err)})
 		return

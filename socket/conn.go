@@ -108,8 +108,8 @@ func (c *conn) waitRoom() error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.server.opts.writeTimeout)
 	defer cancel()
 	err := c.link.wait(ctx)
-	if err != nil && ctx.Err() != nil {
-		c.stalled()
+	if err != nil && ctx.Err() != nil && c.stalled() {
+		return nil
 	}
 	var slow *slowError
 	if errors.As(c.cause(), &slow) {
@@ -203,14 +203,19 @@ func (c *conn) tooSlow() {
 	}, "bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
 }
 
-// stalled closes a client that has taken nothing for the write timeout.
-func (c *conn) stalled() {
+// stalled closes a client that has taken nothing for the write timeout. If it has a
+// session that can go on it loses its connection only, which is reported.
+func (c *conn) stalled() (goesOn bool) {
+	if l, ok := c.link.(*sessionLink); ok && l.drop() {
+		return true
+	}
 	timeout := c.server.opts.writeTimeout
 	ms := timeout.Milliseconds()
 	c.closeSlow(&slowError{
 		reason: "slow consumer: nothing was read for the write timeout (WithWriteTimeout)",
 		limit:  &transport.LimitError{Limit: "write timeout in ms", Max: ms, Actual: ms, Option: "WriteTimeout"},
 	}, "timeout", timeout)
+	return false
 }
 
 // closeSlow closes a client that does not read what it is sent. What there is to say
@@ -240,9 +245,16 @@ func (c *conn) tooLarge(size int) {
 	}
 }
 
-// refuseNumbers closes a client that has lost count of its session's messages.
-func (c *conn) refuseNumbers(err error) {
+// refuseMessage closes a client that has lost count of its session's messages, or has
+// sent one that is too large.
+func (c *conn) refuseMessage(err error) {
 	if !c.end(&ConnectionError{Op: "read", Err: err}) {
+		return
+	}
+	var limit *transport.LimitError
+	if errors.As(err, &limit) {
+		c.server.logRefusal(c, err)
+		c.link.refuse(limit.Code, fmt.Sprintf("%s %d exceeds %d (%s)", limit.Limit, limit.Actual, limit.Max, limit.Option))
 		return
 	}
 	c.server.log.Warn("socket: wrong numbers in a session", "conn", c.id, "err", err)
@@ -292,7 +304,12 @@ func (c *conn) over(reason error) bool {
 func (c *conn) ended(err error) {
 	c.server.logRefusal(c, err)
 	c.mu.Lock()
-	c.over(&ConnectionError{Op: "read", Err: err})
+	var lost *SessionError
+	if !c.over(&ConnectionError{Op: "read", Err: err}) && errors.As(err, &lost) {
+		// This side has ended it, which is no reason to keep silent about what is unknown.
+		lost.Err = errors.Join(c.reason, lost.Err)
+		c.reason = &ConnectionError{Op: "close", Err: lost}
+	}
 	c.mu.Unlock()
 	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {
