@@ -67,8 +67,8 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	if s.large {
 		opts = append(opts, socket.WithSessionBuffer(16<<10, 64), socket.WithMaxMessageSize(20<<10))
 	}
-	if s.rng.IntN(4) == 0 {
-		opts = append(opts, socket.WithSendQueue(0, 32))
+	if s.large && s.rng.IntN(2) == 0 {
+		opts = append(opts, socket.WithSendQueue(0, 32)) // who is stalled may be taken for slow
 	}
 	s.server = s.e.serve(opts...)
 	s.server.HandleFunc(socket.EventConnect, func(c socket.Socket, _ interface{}) { c.Join("room") })
