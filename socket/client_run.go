@@ -149,30 +149,37 @@ func (c *Client) read(run *clientRun, w *watch) error {
 		if err != nil {
 			return err
 		}
-		var fresh bool
-		if data, fresh, err = c.session.received(data, binary); err != nil {
+		m, fresh, err := c.session.received(data, binary)
+		if err != nil {
 			c.session.abort()
 			return err
 		}
-		if !fresh || c.apart(run, epoch, data, binary) {
+		if !fresh {
 			continue
 		}
-		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, epoch, data, binary) }) {
+		if c.apart(run, epoch, data, binary) {
+			if m.seq > 0 {
+				c.turn.spawn(func() { c.session.handled(m) }) // it is counted in its place
+			}
+			continue
+		}
+		if !c.turn.spawnWithin(run.ctx, len(data), func() { c.handle(run, epoch, m) }) {
 			return ErrConnectionClosed
 		}
 	}
 }
 
 // handle runs the handlers for a message.
-func (c *Client) handle(run *clientRun, epoch uint32, data []byte, binary bool) {
+func (c *Client) handle(run *clientRun, epoch uint32, msg message) {
 	if run.ctx.Err() != nil {
 		return
 	}
-	if binary {
-		c.callWithAny(&incoming{event: EventMessage, kind: fromBinary, binary: data})
+	c.session.handled(msg)
+	if msg.binary {
+		c.callWithAny(&incoming{event: EventMessage, kind: fromBinary, binary: msg.data})
 		return
 	}
-	env, err := envelope.Parse(data)
+	env, err := envelope.Parse(msg.data)
 	if err != nil {
 		c.report(&MessageError{Err: invalid("%v", err)})
 		return

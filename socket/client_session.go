@@ -3,7 +3,9 @@ package socket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"time"
 
@@ -22,6 +24,8 @@ type clientSession struct {
 
 	mu      sync.Mutex // guards the fields below
 	named   session.Session
+	used    bool            // there has been a session
+	count   int             // of sessions that have ended
 	closed  bool            // by the server, after everything that it had to say
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
@@ -60,6 +64,9 @@ func (s *clientSession) socketID() string {
 func (s *clientSession) connect(ctx context.Context) error {
 	if s.t == nil {
 		return s.c.transport.Connect(ctx)
+	}
+	if err := s.fence(ctx); err != nil {
+		return err
 	}
 	a, err := s.ask(ctx, s.t)
 	if err == nil {
@@ -113,6 +120,26 @@ func (s *clientSession) whole() bool {
 	return uint64(s.out.Len()) == s.out.Last()-s.out.Acked()
 }
 
+// fence waits until those have finished who are sending over the connection before:
+// they must not go on over the one that is about to be made, where other messages come
+// first. Whoever begins to send from now on finds that there is no connection.
+func (s *clientSession) fence(ctx context.Context) error {
+	s.mu.Lock()
+	used := s.used
+	s.mu.Unlock()
+	if !used {
+		return nil
+	}
+	s.abort() // it is lost: nobody must be stuck in it
+	select {
+	case <-s.c.sending:
+		s.c.sending <- struct{}{}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // begin follows the answer of the server on a new connection: again are the messages to
 // be sent again, not nil if the session goes on. If it does not, lost says so, with what
 // the server may not have.
@@ -124,17 +151,24 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	defer s.mu.Unlock()
 	a := s.answer
 	s.answer, s.full = nil, false
-	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last, func(keptMessage) {}) == nil {
+	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
-		for n, k := range s.out.All() {
+		for n, k := range s.out.From(a.Last + 1) {
 			again = append(again, keptMessage{k.typ, s.numbered(n, k)})
 		}
 		return again, nil
 	}
+	if a != nil && a.Resumed {
+		// The server would go on, and cannot be given what it needs: this connection is of
+		// no use, and the next one gets a new session.
+		lost = s.drop("messages that the server needs are not kept any more")
+		s.abort()
+		return nil, lost
+	}
 	lost = s.drop("the server does not have it any more")
 	if a != nil {
-		s.named = a.Session
+		s.named, s.used = a.Session, true
 	}
 	return nil, lost
 }
@@ -177,6 +211,7 @@ func (s *clientSession) drop(reason string) error {
 		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
 	}
 	s.named, s.in, s.out = session.Session{}, session.Inbox{}, session.Outbox[keptMessage]{}
+	s.count++
 	if silent {
 		return nil
 	}
@@ -201,7 +236,7 @@ func (s *clientSession) sendAgain(again []keptMessage) error {
 		if err == nil {
 			continue
 		}
-		if !errors.Is(err, net.ErrClosed) {
+		if !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			s.end("the transport refuses a message that was kept")
 			return sendError(err)
 		}
@@ -235,13 +270,16 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
-	for _, p := range messages {
+	for i, p := range messages {
 		n := s.out.Add(keptMessage{typ, p}, len(p))
 		if s.out.Full(c.opts.kept) {
 			if !up {
 				s.out.Undo()
 				err = &ConnectionError{Op: "send", Err: ErrBufferFull}
 				first, s.full = !s.full, true
+				if rest := len(messages) - i; len(messages) > 1 {
+					err = &ConnectionError{Op: "send", Err: fmt.Errorf("%d batched messages were not kept: %w", rest, ErrBufferFull)}
+				}
 				break
 			}
 			s.out.Drop()
@@ -275,11 +313,21 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	return true, err
 }
 
+// message is one that has come, without the numbers that it had.
+type message struct {
+	data   []byte
+	binary bool
+	seq    uint64 // 0: it had none
+	size   int    // with the numbers
+
+	session int // that it belongs to, as clientSession counts them
+}
+
 // received judges a message. One that is not fresh has been there before, or is no
 // message for the handlers.
-func (s *clientSession) received(data []byte, binary bool) (rest []byte, fresh bool, err error) {
+func (s *clientSession) received(data []byte, binary bool) (m message, fresh bool, err error) {
 	if !s.active() {
-		return data, true, nil
+		return message{data: data, binary: binary}, true, nil
 	}
 	typ := transport.MessageText
 	if binary {
@@ -287,23 +335,35 @@ func (s *clientSession) received(data []byte, binary bool) (rest []byte, fresh b
 	}
 	n, rest, err := parseNumbers(typ, data)
 	if err != nil {
-		return nil, false, err
+		return message{}, false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n.ack > 0 {
 		if err := s.out.Ack(n.ack, func(keptMessage) {}); err != nil {
-			return nil, false, err
+			return message{}, false, err
 		}
 	}
 	fresh = rest != nil
 	if fresh && n.seq > 0 {
-		if fresh, err = s.in.Take(n.seq, len(data)); err != nil {
-			return nil, false, err
+		if fresh, err = s.in.Take(n.seq); err != nil {
+			return message{}, false, err
 		}
 	}
-	s.remind()
-	return rest, fresh, nil
+	return message{rest, binary, n.seq, len(data), s.count}, fresh, nil
+}
+
+// handled notes that the handlers are called for a message of the session.
+func (s *clientSession) handled(m message) {
+	if m.seq == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.session == s.count {
+		s.in.Handled(m.seq, m.size)
+		s.remind()
+	}
 }
 
 // ackDelay is how long an acknowledgement waits for a message to go along with.
@@ -312,13 +372,18 @@ const ackDelay = time.Second
 // remind sees to it that what has come is acknowledged. It is called with mu held.
 func (s *clientSession) remind() {
 	switch {
+	case !s.in.Owes():
+		return
 	case s.in.Due():
 		select {
 		case <-s.c.sending:
 			go s.sendAck() // owned by c: ends when the transport has taken it
-		default: // whoever sends takes it along
+			return
+		default: // whoever sends takes it along, or has come too far for that
 		}
-	case s.owing || !s.in.Owes():
+	}
+	switch {
+	case s.owing:
 	case s.ackLate == nil:
 		s.owing = true
 		s.ackLate = time.AfterFunc(ackDelay, s.late)

@@ -131,7 +131,9 @@ func (c *conn) waitRoom(ctx context.Context) error {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && stall.Err() != nil:
-		c.stalled()
+		if c.stalled() {
+			return nil
+		}
 	}
 	var slow *slowError
 	if errors.As(c.cause(), &slow) {
@@ -258,7 +260,12 @@ func (c *conn) ended(err error) {
 	c.server.logRefusal(c, err)
 	c.server.fanout.release(c)
 	c.mu.Lock()
-	c.over(&ConnectionError{Op: "read", Err: err})
+	var lost *SessionError
+	if !c.over(&ConnectionError{Op: "read", Err: err}) && errors.As(err, &lost) && len(lost.Unknown)+lost.Dropped > 0 {
+		// This side has ended it, which is no reason to keep silent about what is unknown.
+		lost.Err = errors.Join(c.reason, lost.Err)
+		c.reason = &ConnectionError{Op: "close", Err: lost}
+	}
 	c.mu.Unlock()
 	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {

@@ -41,17 +41,23 @@ func (d *detachedList) remove(e *detachedEntry) {
 // evict ends the session that has been without a connection for longest, and reports
 // whether there was one.
 func (d *detachedList) evict() bool {
-	d.mu.Lock()
-	e := d.root.next
-	d.mu.Unlock()
-	if e == nil || e == &d.root {
-		return false
+	for {
+		d.mu.Lock()
+		e := d.root.next
+		d.mu.Unlock()
+		if e == nil || e == &d.root {
+			return false
+		}
+		l := e.link
+		l.mu.Lock()
+		// If not, it has left the list meanwhile: it has a connection, or has ended.
+		mine := l.under == nil && !l.told
+		if mine {
+			l.finish("its place was needed for others")
+		}
+		l.mu.Unlock()
+		if mine {
+			return true
+		}
 	}
-	l := e.link
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.under == nil && !l.told {
-		l.finish("its place was needed for others")
-	}
-	return true
 }

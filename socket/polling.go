@@ -26,6 +26,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 					return nil, ref
 				}
 				ps.AnswerHeader().Set(sessionHeader, p.answer.String())
+				ps.AllowExtra()
 				p.attach(pollLink{ps, s})
 				return pollSessionHandler{p.link, p.gen}, nil
 			}
@@ -38,6 +39,7 @@ func newPollEngine(s *Server) *pollhttp.Engine {
 		},
 		NewID:        newID,
 		Limits:       poll.Limits{Message: o.maxMessage},
+		Extra:        maxHead,
 		Queue:        poll.QueueLimits{Bytes: o.queueBytes, Messages: o.queueMessages},
 		CloseWait:    o.closeTimeout,
 		WriteTimeout: o.writeTimeout,

@@ -292,10 +292,9 @@ func TestConnectFromTheHandlersOfTheEnd(t *testing.T) {
 				c.On("close", func(interface{}) { c.Send("close", nil) })
 				server.HandleFunc("close", func(s socket.Socket, _ interface{}) { s.Close() })
 				done := make(chan error, 10)
-				ends := 0
-				c.On(tt.event, func(interface{}) {
-					if ends++; tt.event == socket.EventError && ends < 2 {
-						return // an attempt, before the end
+				c.On(tt.event, func(data interface{}) {
+					if err, _ := data.(error); tt.event == socket.EventError && !errors.Is(err, socket.ErrGaveUp) {
+						return // before the end
 					}
 					e.setDown(nil)
 					done <- c.Connect()

@@ -19,6 +19,7 @@ type Server struct {
 	opts     serverOptions
 	log      *slog.Logger
 	upgrader *transport.Upgrader
+	sessions *transport.Upgrader // of connections that carry sessions
 	handlers handlers
 
 	responders responders
@@ -80,6 +81,10 @@ func NewServer(opts ...ServerOption) *Server {
 			MaxInflateRatio:   o.inflateRatio,
 		},
 	})
+	s.sessions = s.upgrader
+	if o.maxMessage > 0 {
+		s.sessions = s.upgrader.WithMaxMessageSize(o.maxMessage + maxHead) // the session looks at what is behind that
+	}
 	if o.anyOrigin {
 		s.log.Warn("socket: web pages of every origin may connect", "option", "WithInsecureAnyOrigin")
 	}
@@ -196,7 +201,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.
 		return
 	}
 	answer := http.Header{idHeader: {p.link.c.id}, sessionHeader: {p.answer.String()}}
-	ws, err := s.upgrader.AcceptFunc(w, r, answer, func(ws *transport.Conn) { p.attach(webSocketLink{ws}) })
+	ws, err := s.sessions.AcceptFunc(w, r, answer, func(ws *transport.Conn) { p.attach(webSocketLink{ws}) })
 	if err != nil {
 		p.abandon()
 		s.logHandshake(err)

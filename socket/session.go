@@ -3,6 +3,7 @@ package socket
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -26,7 +27,10 @@ const sessionHeader = "Socket-Session"
 const defaultWindow = 2 * time.Minute
 
 // numbers are the seq and ack of a message; 0 means that there is none.
-type numbers struct{ seq, ack uint64 }
+type numbers struct {
+	seq, ack uint64
+	head     int // bytes that they took in front of the message, when they were read
+}
 
 // maxHead is the longest that appendHead appends, bytes.
 const maxHead = 64
@@ -75,16 +79,17 @@ func parseNumbers(typ transport.MessageType, p []byte) (n numbers, rest []byte, 
 	}
 	n, i, ok := leadingNumbers(p)
 	if !ok {
-		if n, err = memberNumbers(p); err != nil {
-			return n, nil, err
-		}
-	} else if i == len(p) && n.seq == 0 {
+		return memberNumbers(p)
+	}
+	if i == len(p) && n.seq == 0 {
 		return n, nil, nil
 	}
+	n.head = i - 1
 	return n, p, nil
 }
 
 func binaryNumbers(p []byte) (n numbers, rest []byte, err error) {
+	whole := len(p)
 	for _, v := range [...]*uint64{&n.seq, &n.ack} {
 		x, size := binary.Uvarint(p)
 		if size <= 0 {
@@ -92,6 +97,7 @@ func binaryNumbers(p []byte) (n numbers, rest []byte, err error) {
 		}
 		*v, p = x, p[size:]
 	}
+	n.head = whole - len(p)
 	return n, p[:len(p):len(p)], nil
 }
 
@@ -136,10 +142,10 @@ func digits(p []byte) (x uint64, n int) {
 	return x, n
 }
 
-// memberNumbers reads numbers wherever they stand in an object.
-func memberNumbers(p []byte) (n numbers, err error) {
-	if p = bytes.TrimLeft(p, " \t\r\n"); len(p) == 0 || p[0] != '{' {
-		return n, nil
+// memberNumbers is parseNumbers for a text that spells them in another way.
+func memberNumbers(p []byte) (n numbers, rest []byte, err error) {
+	if trimmed := bytes.TrimLeft(p, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
+		return n, p, nil
 	}
 	for _, m := range [...]struct {
 		name string
@@ -147,18 +153,25 @@ func memberNumbers(p []byte) (n numbers, err error) {
 	}{{"seq", &n.seq}, {"ack", &n.ack}} {
 		raw, err := envelope.Member(p, m.name)
 		if err != nil {
-			return n, invalid("%v", err)
+			return n, nil, invalid("%v", err)
 		}
 		if raw == nil {
 			continue
 		}
 		x, size := digits(raw)
 		if size == 0 || size != len(raw) {
-			return n, invalid("%q is not a number", m.name)
+			return n, nil, invalid("%q is not a number", m.name)
 		}
 		*m.v = x
+		n.head += len(m.name) + len(raw) + 4 // with quotes, colon and comma
 	}
-	return n, nil
+	if n.seq == 0 && n.head > 0 {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(p, &members) == nil && len(members) == 1 {
+			return n, nil, nil // an acknowledgement and nothing else
+		}
+	}
+	return n, p, nil
 }
 
 // SessionError is the end of a session with messages that it could not deliver. It is

@@ -55,6 +55,11 @@ type sessionLink struct {
 	told    bool          // the socket knows that it has ended
 	entry   detachedEntry // in the server's list while there is no connection
 	onRoom  func()        // called when there may be room in the queue; nil: nobody wants it
+	has     uint64        // number of the last message that the client had when it came back
+	next    uint64        // the first message that waits for room in the queue of the connection; 0: none does
+
+	room     <-chan struct{} // closed when what has come has room behind the handlers; nil: it has
+	replaced chan struct{}   // closed when another connection takes the place of this one; nil: nobody waits
 }
 
 // keptMessage is a message that the client has not acknowledged.
@@ -116,11 +121,14 @@ func (l *sessionLink) send(typ transport.MessageType, p []byte, write func(physi
 	if l.over {
 		return errSessionOver
 	}
+	if l.next > 0 {
+		return l.sendLater(typ, p, keep)
+	}
 	if u := l.under; u != nil {
 		var buf [maxHead]byte
 		n := numbers{seq: l.out.Last() + 1}
 		if l.in.Owes() {
-			n.ack = l.in.Last()
+			n.ack = l.in.Owed()
 		}
 		switch err := write(u, n.appendHead(buf[:0], typ)); {
 		case err == nil:
@@ -134,6 +142,18 @@ func (l *sessionLink) send(typ transport.MessageType, p []byte, write func(physi
 	}
 	l.out.Add(keptMessage{typ, keep()}, len(p))
 	l.bound()
+	return nil
+}
+
+// sendLater is send while earlier messages wait for room in the queue of the
+// connection. What is too much is refused, as by a queue that is full.
+func (l *sessionLink) sendLater(typ transport.MessageType, p []byte, keep func() []byte) error {
+	l.out.Add(keptMessage{typ, keep()}, len(p))
+	if l.out.Full(l.limits) || !l.charge() {
+		l.out.Undo()
+		l.charge() // it holds less
+		return transport.ErrQueueFull
+	}
 	return nil
 }
 
@@ -251,133 +271,10 @@ func (l *sessionLink) handOff() {
 	}
 }
 
-// offered judges what a client says that wants to go on with the session. If it may, no
-// earlier connection is heard of any more; the one that is being made is gen, and is to
-// be attached. The answer has the token for the next time.
-func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok bool) {
-	l.mu.Lock()
-	if l.over || !l.claim.Check(o.Session.Token) || l.stays(o.Last) {
-		l.mu.Unlock()
-		return a, 0, false
-	}
-	old := l.detach()
-	l.over = l.out.Resume(o.Last, func(keptMessage) {}) != nil
-	if l.over {
-		l.finish("messages that the client needs are not kept any more")
-	} else {
-		l.charge()
-		token := newSessionToken()
-		l.gen = l.claim.Attach(token)
-		a = session.Answer{
-			Session: session.Session{ID: l.c.id, Token: token},
-			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),
-		}
-	}
-	gen, ok = l.gen, !l.over
-	l.mu.Unlock()
-	if old != nil {
-		old.closeNow()
-	}
-	return a, gen, ok
-}
-
-// detach takes the session from its connection, if there is one, which it returns. It is
-// called with mu held.
-func (l *sessionLink) detach() physical {
-	u := l.under
-	if u != nil {
-		l.under = nil
-		l.since = l.c.server.pulse.now()
-		l.c.server.detached.add(&l.entry)
-	}
-	return u
-}
-
-// attach gives the session to a connection of a generation, and sends what the client
-// does not have. Another one may have been made meanwhile.
-func (l *sessionLink) attach(gen uint32, u physical) {
-	l.mu.Lock()
-	if l.over || gen != l.gen {
-		l.mu.Unlock()
-		u.closeNow()
-		return
-	}
-	l.c.server.detached.remove(&l.entry)
-	l.under = u
-	m := encodedPool.Get().(*encoded)
-	for n, k := range l.out.All() {
-		m.b = append(numbers{seq: n}.appendHead(m.b[:0], k.typ), k.b[headless(k.typ):]...)
-		_ = u.queue(k.typ, m.b) // an error means that it is lost again, which l is about to be told
-	}
-	m.free()
-	if l.onRoom != nil {
-		l.onRoom() // what waits above may leave over this one
-	}
-	l.mu.Unlock()
-}
-
-// received takes a message that came over a connection of a generation. The caller is
-// the one who reads it.
-func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) {
-	c := l.c
-	if !c.admitMessage(len(p)) {
-		return
-	}
-	size := len(p)
-	n, p, err := parseNumbers(typ, p)
-	apart := c.apart(typ, p)
-	l.mu.Lock()
-	if gen != l.gen || l.over {
-		l.mu.Unlock()
-		return
-	}
-	l.heard, l.left = l.claim.Heard(gen), false
-	fresh := p != nil
-	if err == nil && n.ack > 0 {
-		err = l.out.Ack(n.ack, func(keptMessage) {})
-		l.charge() // it holds less
-	}
-	if err == nil && fresh && n.seq > 0 {
-		fresh, err = l.in.Take(n.seq, size)
-	}
-	if err != nil {
-		l.mu.Unlock()
-		c.refuseNumbers(err)
-		return
-	}
-	var mine bool
-	var room <-chan struct{}
-	if fresh && apart == nil {
-		// With mu held, so that messages of two connections come in their order.
-		if mine = c.turn.begin(); !mine {
-			kept := append(make([]byte, 0, len(p)), p...)
-			mine, room = c.turn.place(task{run: func() { c.handle(typ, kept) }, weight: len(kept)})
-			p = kept
-		}
-	}
-	if u := l.under; u != nil && l.in.Due() {
-		l.sendAck(u)
-	}
-	l.mu.Unlock()
-	switch {
-	case fresh && apart != nil:
-		apart()
-	case mine:
-		defer c.turn.end()
-		c.readOn()
-		if typ == transport.MessageBinary {
-			p = append(make([]byte, 0, len(p)), p...)
-		}
-		c.handle(typ, p)
-	case room != nil:
-		<-room
-	}
-}
-
 // sendAck is called with mu held.
 func (l *sessionLink) sendAck(u physical) {
 	var buf [maxHead]byte
-	if u.queue(transport.MessageText, appendAck(buf[:0], l.in.Last())) == nil {
+	if u.queue(transport.MessageText, appendAck(buf[:0], l.in.Owed())) == nil {
 		l.in.Ack()
 	}
 }
@@ -430,6 +327,7 @@ func (l *sessionLink) settle(err error) {
 	}
 	l.out = session.Outbox[keptMessage]{}
 	l.charge()
+	l.release()
 	go l.c.ended(err) // owned by c: ends with its disconnect handlers
 }
 
@@ -473,6 +371,22 @@ func (l *sessionLink) stalled(gen uint32) {
 	if mine {
 		l.c.stalled()
 	}
+}
+
+// drop gives up a connection whose client takes nothing, and reports whether the session
+// goes on: it does as long as all is kept that the client does not have.
+func (l *sessionLink) drop() bool {
+	l.mu.Lock()
+	if l.over || !l.heard || l.out.Len() != int(l.out.Last()-l.out.Acked()) {
+		l.mu.Unlock()
+		return false
+	}
+	u := l.detach()
+	l.mu.Unlock()
+	if u != nil {
+		u.closeNow()
+	}
+	return true
 }
 
 // cut drops a connection that shows no sign of life, and reports whether there is one.

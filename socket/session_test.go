@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -192,100 +191,6 @@ func (s *switching) ReceiveMessage() ([]byte, bool, error) {
 }
 func (s *switching) Close() error { return s.current().Close() }
 func (s *switching) Abort()       { s.current().Abort() }
-
-// sessionSeeds is how many schedules are tried, sessionSeed the first.
-const sessionSeeds = 60
-
-// Any schedule of sends, cuts, networks that are down or stalled, and changes between
-// WebSocket and long polling: every message arrives once and in order.
-func TestSessionRandomSchedulesLoseAndRepeatNothing(t *testing.T) {
-	for seed := range uint64(sessionSeeds) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { sessionSchedule(t, seed) })
-		})
-	}
-}
-
-func sessionSchedule(t *testing.T, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 6))
-	e := newEnv(t, websocket)
-	server := e.serve(socket.WithPingInterval(5*time.Second), socket.WithPingTimeout(2*time.Second))
-	defer e.end()
-	var up, down ledger
-	up.countServer(server)
-	server.HandleFunc(socket.EventConnect, func(s socket.Socket, _ interface{}) { s.Join("room") })
-	ends := 0
-	server.HandleFunc(socket.EventDisconnect, func(socket.Socket, interface{}) { ends++ })
-	kinds := []kind{websocket, polling}
-	picks := rand.New(rand.NewPCG(seed, 7))
-	t1 := &switching{pick: func(n int) socket.SessionTransport {
-		k := kinds[picks.IntN(2)]
-		if k == polling {
-			return transport.NewLongPollingTransport("http://server/socket", transport.WithDialContext(e.dial), transport.WithTimeout(8*time.Second))
-		}
-		return transport.NewWebSocketTransport("ws://server/socket", transport.WithDialContext(e.dial), transport.WithReadTimeout(8*time.Second))
-	}}
-	c := socket.NewClient(t1, socket.WithReconnectAttempts(0), socket.WithReconnectDelay(100*time.Millisecond), socket.WithMaxReconnectDelay(2*time.Second))
-	defer c.Close()
-	down.count(c)
-	c.On(socket.EventError, func(data interface{}) {
-		var se *socket.SessionError
-		if errors.As(data.(error), &se) {
-			t.Errorf("seed %d: %v", seed, se)
-		}
-	})
-	if err := c.Connect(); err != nil {
-		t.Fatal(err)
-	}
-	e.settle()
-	id := c.ID()
-	sent, told := 0, 0
-	for range 120 {
-		switch rng.IntN(12) {
-		case 0:
-			e.cut()
-		case 1:
-			e.setDown(syscall.ECONNREFUSED)
-			e.cut()
-			time.Sleep(time.Duration(rng.IntN(20_000)) * time.Millisecond)
-			e.setDown(nil)
-		case 2:
-			e.stall()
-			time.Sleep(time.Duration(rng.IntN(12_000)) * time.Millisecond)
-		case 3:
-			time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
-		case 4, 5, 6, 7:
-			for range rng.IntN(6) {
-				if err := c.Send(number(sent)); err != nil {
-					t.Fatalf("seed %d: Send = %v", seed, err)
-				}
-				sent++
-			}
-		default:
-			s, ok := server.GetSocket(id)
-			if !ok {
-				t.Fatalf("seed %d: the socket is gone", seed)
-			}
-			for range rng.IntN(6) {
-				event, data := number(told)
-				if rng.IntN(2) == 0 {
-					server.BroadcastToRoom("room", event, data)
-				} else if err := s.Send(event, data); err != nil {
-					t.Fatalf("seed %d: Socket.Send = %v", seed, err)
-				}
-				told++
-			}
-		}
-	}
-	e.setDown(nil)
-	time.Sleep(time.Minute)
-	e.settle()
-	up.want(t, fmt.Sprintf("seed %d, to the server", seed), sent)
-	down.want(t, fmt.Sprintf("seed %d, to the client", seed), told)
-	if c.ID() != id || ends != 0 {
-		t.Errorf("seed %d: the socket was %s and is %s, %d ends", seed, id, c.ID(), ends)
-	}
-}
 
 // A client that stays away for too long: both ends are told, with what they sent and is
 // not known to have arrived.

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -26,14 +27,19 @@ func (c *conn) tooSlow() {
 	}, "bytes", c.server.opts.queueBytes, "messages", c.server.opts.queueMessages)
 }
 
-// stalled closes a client that has taken nothing for the write timeout.
-func (c *conn) stalled() {
+// stalled closes a client that has taken nothing for the write timeout. If it has a
+// session that can go on it loses its connection only, which is reported.
+func (c *conn) stalled() (goesOn bool) {
+	if l, ok := c.link.(*sessionLink); ok && l.drop() {
+		return true
+	}
 	timeout := c.server.opts.writeTimeout
 	ms := timeout.Milliseconds()
 	c.closeSlow(&slowError{
 		reason: "slow consumer: nothing was read for the write timeout (WithWriteTimeout)",
 		limit:  &transport.LimitError{Limit: "write timeout in ms", Max: ms, Actual: ms, Option: "WriteTimeout"},
 	}, "timeout", timeout)
+	return false
 }
 
 // closeSlow closes a client that does not read what it is sent. What there is to say
@@ -64,9 +70,16 @@ func (c *conn) tooLarge(size int) {
 	}
 }
 
-// refuseNumbers closes a client that has lost count of its session's messages.
-func (c *conn) refuseNumbers(err error) {
+// refuseMessage closes a client that has lost count of its session's messages, or has
+// sent one that is too large.
+func (c *conn) refuseMessage(err error) {
 	if !c.end(&ConnectionError{Op: "read", Err: err}) {
+		return
+	}
+	var limit *transport.LimitError
+	if errors.As(err, &limit) {
+		c.server.logRefusal(c, err)
+		c.link.refuse(limit.Code, fmt.Sprintf("%s %d exceeds %d (%s)", limit.Limit, limit.Actual, limit.Max, limit.Option))
 		return
 	}
 	c.server.log.Warn("socket: wrong numbers in a session", "conn", c.id, "err", err)

@@ -66,7 +66,8 @@ type CompressionTransport interface {
 
 // SessionTransport is a [Transport] that can go on with a session over another
 // connection, see [WithSession]. What is offered and answered is a line of text that it
-// carries in its handshake.
+// carries in its handshake. An error of Send that does not match [net.ErrClosed] means
+// that the message was refused and will not arrive.
 type SessionTransport interface {
 	Transport
 
@@ -75,7 +76,8 @@ type SessionTransport interface {
 	ConnectSession(ctx context.Context, offer string) (answer string, err error)
 
 	// Abort ends the connection as if it had been lost: the server is told nothing. It
-	// makes Receive return and may be called by any goroutine.
+	// makes Receive and Send return and may be called by any goroutine, also when there
+	// is no connection any more.
 	Abort()
 }
 

@@ -215,6 +215,16 @@ func NewUpgrader(opts *AcceptOptions) *Upgrader {
 	return u
 }
 
+// WithMaxMessageSize returns an Upgrader whose connections take messages of another size,
+// see [Limits], and share all else with those of u.
+func (u *Upgrader) WithMaxMessageSize(n int) *Upgrader {
+	v, cfg := *u, *u.cfg
+	v.opts.Limits.MaxMessageSize = n
+	cfg.limits.Message = orDefault(n, defaultServerMessage)
+	v.cfg = &cfg
+	return &v
+}
+
 // CheckOrigin reports why the page that r comes from may not connect, nil if it
 // may. Accept includes it; it is here for requests that are not handshakes.
 func (u *Upgrader) CheckOrigin(r *http.Request) error {

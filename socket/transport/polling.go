@@ -169,7 +169,8 @@ func (t *LongPollingTransport) ReceiveMessage() (data []byte, binary bool, err e
 
 // Close sends what is queued, ends the session on the server and ends all
 // goroutines and connections of the transport. It takes a few seconds at most,
-// then what was not delivered is given up, and the error says so. Connect may be
+// then what was not delivered is given up, and the error says so, or how the session
+// has ended before. Connect may be
 // called again afterwards.
 func (t *LongPollingTransport) Close() error {
 	link := t.current()

@@ -47,6 +47,7 @@ type pollingLink struct {
 	lastAck    uint64    // what the last poll acknowledged
 	polled     time.Time // when the last poll was answered
 	err        error     // why the session ended
+	closed     bool      // close was called
 
 	arrived signal        // the inbox is not empty
 	room    signal        // the inbox shrank
@@ -85,6 +86,9 @@ func openPollingLink(ctx context.Context, rawURL string, o longPollingOptions, o
 		return nil, "", err
 	}
 	link := newPollingLink(target, &o)
+	if offer != "" {
+		link.largest += sessionHead
+	}
 	answer, err := link.open(ctx, offer)
 	if err != nil {
 		link.end(err)
@@ -236,7 +240,9 @@ func (l *pollingLink) close() error {
 	l.flush(ctx)
 
 	l.mu.Lock()
-	local := l.err == nil
+	before := l.err
+	local, again := before == nil, l.closed
+	l.closed = true
 	unsent := l.core.Unacked()
 	l.inbox, l.inboxBytes = nil, 0
 	l.mu.Unlock()
@@ -248,7 +254,10 @@ func (l *pollingLink) close() error {
 	if local && unsent > 0 {
 		return fmt.Errorf("transport: long polling: closed with %d messages undelivered", unsent)
 	}
-	return nil
+	if again {
+		return nil
+	}
+	return before // what was sent may not have arrived
 }
 
 // flush waits until everything is posted.

@@ -19,10 +19,11 @@ type WebSocketTransport struct {
 	url  string
 	opts webSocketOptions
 
-	mu    sync.Mutex // guards the fields below, and opts
-	conn  *Conn      // nil before the first Connect
-	id    string
-	calls int // of Connect and Close: the latest wins
+	mu     sync.Mutex // guards the fields below, and opts
+	conn   *Conn      // nil before the first Connect
+	id     string
+	calls  int   // of Connect and Close: the latest wins
+	closed *Conn // that Close was called for
 }
 
 // The names that a client of this module and the server use in the handshake to
@@ -33,6 +34,10 @@ const (
 	sessionHeader = "Socket-Session" // an offer, and the answer to it
 	wireVersion   = "1"
 )
+
+// sessionHead is how much a session puts in front of a message at most, in bytes. It
+// does not count towards the size of the message.
+const sessionHead = 64
 
 const defaultReadTimeout = 30 * time.Second
 
@@ -83,8 +88,10 @@ func (t *WebSocketTransport) connect(ctx context.Context, offer string) (answer 
 	}
 	var id string
 	header := map[string][]string{versionHeader: {wireVersion}}
+	message := opts.message
 	if offer != "" {
 		header[sessionHeader] = []string{offer}
+		message = orDefault(message, defaultClientMessage) + sessionHead
 	}
 	for name, values := range opts.header {
 		header[name] = values
@@ -98,7 +105,7 @@ func (t *WebSocketTransport) connect(ctx context.Context, offer string) (answer 
 			id, answer = first(header[idHeader]), first(header[sessionHeader])
 		},
 		Limits: Limits{
-			MaxMessageSize: opts.message,
+			MaxMessageSize: message,
 			ReadTimeout:    orDefault(opts.readTimeout, defaultReadTimeout),
 			WriteTimeout:   opts.writeTimeout,
 		},
@@ -204,19 +211,26 @@ func (t *WebSocketTransport) ReceiveMessage() (data []byte, binary bool, err err
 
 // Close ends the connection with a closing handshake: what was sent is
 // delivered first. It waits for the server's answer, for the close timeout at
-// most. Calls after the first do nothing.
+// most. Calls after the first do nothing. The error says how the connection has ended
+// instead, now or before.
 func (t *WebSocketTransport) Close() error {
 	t.mu.Lock()
 	t.calls++
 	c := t.conn
+	again := c == t.closed
+	t.closed = c
 	t.mu.Unlock()
 	if c == nil {
 		return nil
 	}
-	if err := c.Close(StatusNormalClosure, ""); err != nil && !errors.Is(err, errClosed) {
-		return err
+	err := c.Close(StatusNormalClosure, "")
+	if errors.Is(err, errClosed) {
+		// It had ended before: what was sent may not have arrived.
+		if err = c.ended(); again || errors.Is(err, errClosed) {
+			return nil
+		}
 	}
-	return nil
+	return err
 }
 
 // SocketID returns the id under which a server of this module knows the

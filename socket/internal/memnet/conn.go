@@ -120,6 +120,24 @@ func (c *Conn) checkWrite() error {
 // connection where CutAfter asked for it.
 func (c *Conn) send(b []byte) int {
 	h := c.out
+	if first := h.stallAfter; first >= 0 && first < len(b) {
+		n := c.sendUpTo(b[:first])
+		if n == first {
+			h.stallAfter, c.link.stalled = -1, true
+			n += c.sendUpTo(b[first:])
+		}
+		return n
+	}
+	n := c.sendUpTo(b)
+	if h.stallAfter >= 0 {
+		h.stallAfter -= n
+	}
+	return n
+}
+
+// sendUpTo is send as far as the connection is to be cut off.
+func (c *Conn) sendUpTo(b []byte) int {
+	h := c.out
 	if h.cutAfter >= 0 {
 		b = b[:min(len(b), h.cutAfter)]
 	}

@@ -66,6 +66,25 @@ func (c *Conn) Stall() {
 	c.link.stalled = true
 }
 
+// StallAfter stalls the connection as [Conn.Stall] does, behind the nth byte that this
+// end writes from now on: what follows does not arrive. A negative n takes an earlier
+// StallAfter back.
+func (c *Conn) StallAfter(n int) {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	c.out.stallAfter = n
+	if n == 0 {
+		c.link.stalled = true
+	}
+}
+
+// Broken reports whether the connection was cut or is a black hole.
+func (c *Conn) Broken() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.link.cut || c.link.stalled
+}
+
 // Resume ends a Stall. Everything in flight arrives, in order.
 func (c *Conn) Resume() {
 	c.link.mu.Lock()

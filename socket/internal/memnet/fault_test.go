@@ -237,3 +237,24 @@ func TestCutLosesWhatStallHolds(t *testing.T) {
 		}
 	})
 }
+
+func TestStallAfterLetsExactlySoManyBytesArrive(t *testing.T) {
+	for n := range 6 {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := memnet.Pipe()
+			a.StallAfter(n)
+			a.Write([]byte("ab"))
+			a.Write([]byte("cd"))
+			if want := n <= 3; a.Broken() != want {
+				t.Errorf("StallAfter(%d): Broken() = %t behind 4 bytes", n, !want)
+			}
+			b.SetReadDeadline(time.Now().Add(time.Second))
+			got, _ := io.ReadAll(b)
+			if want := "abcd"[:min(n, 4)]; string(got) != want {
+				t.Errorf("StallAfter(%d): %q arrives, want %q", n, got, want)
+			}
+			a.Close()
+			b.Close()
+		})
+	}
+}

@@ -21,10 +21,11 @@ type link struct {
 
 // half is one direction of a connection.
 type half struct {
-	ring     ring
-	inFlight int  // the newest bytes of the ring: sent while the link is stalled
-	cutAfter int  // bytes until the link breaks; negative: never
-	writing  bool // a Write is under way; the others wait for its end
+	ring       ring
+	inFlight   int  // the newest bytes of the ring: sent while the link is stalled
+	cutAfter   int  // bytes until the link breaks; negative: never
+	stallAfter int  // bytes until the link stalls; negative: never
+	writing    bool // a Write is under way; the others wait for its end
 
 	delay   time.Duration // from Write to arrival
 	flights []flight      // what is delayed, in the order of sending; its bytes are in flight
@@ -47,7 +48,7 @@ func newLink(buffer int) *link {
 	for i := range l.halves {
 		h := &l.halves[i]
 		h.ring.limit = buffer
-		h.cutAfter = -1
+		h.cutAfter, h.stallAfter = -1, -1
 		h.readable.L = &l.mu
 		h.writable.L = &l.mu
 	}

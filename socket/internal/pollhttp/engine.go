@@ -32,6 +32,9 @@ type Config struct {
 
 	// Limits bounds the bodies in both directions.
 	Limits poll.Limits
+	// Extra is how much larger a message may be that comes to a session for which
+	// [Session.AllowExtra] was called, in bytes.
+	Extra int
 	// Queue bounds what waits to be polled by one client.
 	Queue poll.QueueLimits
 
@@ -88,6 +91,10 @@ func New(c Config) *Engine {
 		c.Hold = func(int, bool) bool { return true }
 	}
 	c.Limits = c.Limits.WithDefaults()
+	if extra := c.Limits; c.Extra > 0 && extra.Message >= 0 && extra.Body >= 0 {
+		extra.Message, extra.Body = extra.Message+c.Extra, 0
+		c.Limits.Body = max(c.Limits.Body, extra.WithDefaults().Body)
+	}
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration

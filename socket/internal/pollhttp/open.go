@@ -3,6 +3,8 @@ package pollhttp
 import (
 	"net/http"
 	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/poll"
 )
 
 // openBody is how much of the body of an opening request may be read.
@@ -59,7 +61,7 @@ func (e *Engine) open(w http.ResponseWriter, r *http.Request) {
 		e.sessions.remove(s)
 	}
 	s.rest()
-	l := e.config.Limits
+	l := s.limits()
 	writeJSON(w, http.StatusOK, opened{
 		Version: 1,
 		ID:      s.id,
@@ -90,6 +92,19 @@ func (e *Engine) admitted(s *Session, r *http.Request) (handler Handler, err err
 // AnswerHeader returns the header of the answer that opens the session, for
 // [Config.Open] to add to, and nil once that has returned.
 func (s *Session) AnswerHeader() http.Header { return s.answer }
+
+// AllowExtra lets messages come that are larger by [Config.Extra]. It is for
+// [Config.Open].
+func (s *Session) AllowExtra() { s.extra = true }
+
+// limits returns the bounds of the bodies of the client.
+func (s *Session) limits() poll.Limits {
+	l := s.engine.config.Limits
+	if s.extra && l.Message >= 0 {
+		l.Message += s.engine.config.Extra
+	}
+	return l
+}
 
 // refuse ends a session that never was.
 func (s *Session) refuse() {

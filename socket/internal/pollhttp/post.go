@@ -36,7 +36,7 @@ func (e *Engine) post(w http.ResponseWriter, r *http.Request, s *Session, q quer
 		refusal.write(w)
 		return
 	}
-	messages, err := poll.ParseRecords(nil, body, e.config.Limits)
+	messages, err := poll.ParseRecords(nil, body, s.limits())
 	if err != nil {
 		malformed(err).write(w)
 		return

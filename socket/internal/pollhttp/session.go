@@ -20,6 +20,7 @@ type Session struct {
 	key     tokenKey
 	handler Handler     // set before the client knows the session
 	answer  http.Header // of the opening request; nil once that is over
+	extra   bool        // messages may be larger; set before the client knows the session
 
 	turn  chan struct{} // holds a token while a POST hands on its messages
 	slots chan struct{} // holds a token for each POST whose body is in memory

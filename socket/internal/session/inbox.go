@@ -9,16 +9,19 @@ const (
 
 // Inbox follows the numbers of the messages that one end of a session receives. Its zero
 // value expects number 1.
+//
+// A message comes once and counts as handled later, when its handlers are called; only
+// then it is acknowledged. Whoever ends before that has not said that it was handled.
 type Inbox struct {
 	last    uint64 // of the messages that have come
+	handled uint64
 	acked   uint64
 	unacked int // bytes
 }
 
-// Take judges a message of size bytes: it is fresh, or one that has been there before,
-// over another connection, and must be dropped. [ErrGap] means that one before it has
-// never come.
-func (i *Inbox) Take(n uint64, size int) (fresh bool, err error) {
+// Take judges a message: it is fresh, or one that has been there before, over another
+// connection, and must be dropped. [ErrGap] means that one before it has never come.
+func (i *Inbox) Take(n uint64) (fresh bool, err error) {
 	switch {
 	case n <= i.last:
 		return false, nil
@@ -26,22 +29,30 @@ func (i *Inbox) Take(n uint64, size int) (fresh bool, err error) {
 		return false, ErrGap
 	}
 	i.last = n
-	i.unacked += size
 	return true, nil
+}
+
+// Handled notes that the handlers are called for message n, of size bytes.
+func (i *Inbox) Handled(n uint64, size int) {
+	i.handled = n
+	i.unacked += size
 }
 
 // Last returns the number of the last message that has come, 0 before the first.
 func (i *Inbox) Last() uint64 { return i.last }
 
-// Owes reports whether something has come that was not acknowledged.
-func (i *Inbox) Owes() bool { return i.last != i.acked }
+// Owes reports whether something was handled that was not acknowledged.
+func (i *Inbox) Owes() bool { return i.handled != i.acked }
 
-// Due reports whether so much has come that an acknowledgement must not wait for the
+// Owed returns the number of the last message that was handled.
+func (i *Inbox) Owed() uint64 { return i.handled }
+
+// Due reports whether so much was handled that an acknowledgement must not wait for the
 // next message the other way.
-func (i *Inbox) Due() bool { return i.last-i.acked >= ackMessages || i.unacked >= ackBytes }
+func (i *Inbox) Due() bool { return i.handled-i.acked >= ackMessages || i.unacked >= ackBytes }
 
 // Ack returns the number to acknowledge, and notes that the other end is told.
 func (i *Inbox) Ack() uint64 {
-	i.acked, i.unacked = i.last, 0
-	return i.last
+	i.acked, i.unacked = i.handled, 0
+	return i.handled
 }

@@ -137,11 +137,12 @@ func (o *Outbox[M]) Ack(n uint64, free func(M)) error {
 	return nil
 }
 
-// Resume is Ack at the begin of another connection: the messages after n are to be sent
-// again, and are there, unless the error is [ErrGap].
-func (o *Outbox[M]) Resume(n uint64, free func(M)) error {
-	if err := o.Ack(n, free); err != nil {
-		return err
+// Resume looks whether another connection can go on behind message n, the last that the
+// other end has: those after it are to be sent again, and are there, unless the error is
+// [ErrGap]. It acknowledges nothing: what the other end has it may not have handled.
+func (o *Outbox[M]) Resume(n uint64) error {
+	if n > o.last {
+		return ErrAck
 	}
 	if n < o.acked || o.last > n && (o.Len() == 0 || o.first > n+1) {
 		return ErrGap
@@ -150,12 +151,15 @@ func (o *Outbox[M]) Resume(n uint64, free func(M)) error {
 }
 
 // All returns what is kept with its numbers, the oldest first.
-func (o *Outbox[M]) All() iter.Seq2[uint64, M] {
+func (o *Outbox[M]) All() iter.Seq2[uint64, M] { return o.From(0) }
+
+// From is All from message n on.
+func (o *Outbox[M]) From(n uint64) iter.Seq2[uint64, M] {
 	return func(yield func(uint64, M) bool) {
 		if o.Len() == 0 {
 			return
 		}
-		for n := o.first; n <= o.last; n++ {
+		for n := max(n, o.first); n <= o.last; n++ {
 			if !yield(n, o.place(n).m) {
 				return
 			}

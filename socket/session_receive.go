@@ -1,0 +1,150 @@
+package socket
+
+import (
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// received takes a message that came over a connection of a generation. The caller is
+// the one who reads it.
+func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) {
+	c := l.c
+	size := len(p)
+	n, p, err := parseNumbers(typ, p)
+	apart := c.apart(typ, p)
+	if c.rates != nil && !l.admit(gen, n, p != nil, size) {
+		return
+	}
+	l.mu.Lock()
+	if !l.listens(gen) {
+		l.mu.Unlock()
+		return
+	}
+	l.heard, l.left = l.claim.Heard(gen), false
+	fresh := p != nil
+	if most := c.server.opts.maxMessage; err == nil && most > 0 && size-n.head > most {
+		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(most),
+			Actual: int64(size - n.head), Option: "MaxMessageSize"}
+	}
+	if err == nil && n.ack > 0 {
+		err = l.out.Ack(n.ack, func(keptMessage) {})
+		l.charge() // it holds less
+	}
+	if err == nil && fresh && n.seq > 0 {
+		fresh, err = l.in.Take(n.seq)
+	}
+	if err != nil {
+		l.mu.Unlock()
+		c.refuseMessage(err)
+		return
+	}
+	var mine bool
+	if fresh {
+		// With mu held, so that messages of two connections come in their order.
+		if mine = c.turn.begin(); !mine && apart != nil {
+			mine, l.room = c.turn.place(task{run: func() { l.note(n.seq, size) }})
+		} else if !mine {
+			kept := append(make([]byte, 0, len(p)), p...)
+			mine, l.room = c.turn.place(task{run: func() { l.handle(n.seq, size, typ, kept) }, weight: len(kept)})
+			p = kept
+		}
+		if mine {
+			l.handled(n.seq, size)
+		}
+	}
+	if l.room != nil {
+		l.await()
+	}
+	l.mu.Unlock()
+	if fresh && apart != nil {
+		if mine {
+			c.turn.end() // it was only to be counted in its place
+		}
+		apart()
+		return
+	}
+	if !mine {
+		return
+	}
+	defer c.turn.end()
+	c.readOn()
+	if typ == transport.MessageBinary {
+		p = append(make([]byte, 0, len(p)), p...)
+	}
+	c.handle(typ, p)
+}
+
+// handled notes that the handlers are called for a message, unless the socket has been
+// closed, and acknowledges when it is time. It is called with mu held.
+func (l *sessionLink) handled(seq uint64, size int) {
+	if seq == 0 || l.c.deaf.Load() {
+		return
+	}
+	l.in.Handled(seq, size)
+	if l.under != nil && l.in.Due() {
+		l.sendAck(l.under)
+	}
+}
+
+// handle runs the handlers for a message that has waited behind others.
+func (l *sessionLink) handle(seq uint64, size int, typ transport.MessageType, p []byte) {
+	l.note(seq, size)
+	l.c.handle(typ, p)
+}
+
+// note is handled for those who do not hold mu.
+func (l *sessionLink) note(seq uint64, size int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handled(seq, size)
+}
+
+// admit reports whether a message of size bytes is within the client's rates. An
+// acknowledgement of something new costs nothing: how many of them there are is up to
+// those who send to the client.
+func (l *sessionLink) admit(gen uint32, n numbers, message bool, size int) bool {
+	l.mu.Lock()
+	counts := gen == l.gen && (message || n.ack <= l.out.Acked())
+	l.mu.Unlock()
+	return !counts || l.c.admitMessage(size)
+}
+
+// listens reports whether a message of a connection of a generation may be taken. It
+// waits first until what came over earlier ones has room behind the handlers: else a
+// client that connects over and over would leave one message more each time. It is
+// called with mu held, and gives it up meanwhile.
+func (l *sessionLink) listens(gen uint32) bool {
+	for l.room != nil && gen == l.gen && !l.over {
+		l.await()
+	}
+	return gen == l.gen && !l.over
+}
+
+// await waits until what has come has room behind the handlers, or another connection
+// takes the place of that which the caller reads. It is called with mu held, and gives it
+// up meanwhile.
+func (l *sessionLink) await() {
+	if l.replaced == nil {
+		l.replaced = make(chan struct{})
+	}
+	room, replaced := l.room, l.replaced
+	l.mu.Unlock()
+	left := true
+	select {
+	case <-room:
+		left = false
+	case <-replaced:
+	}
+	l.mu.Lock()
+	if !left && l.room == room {
+		l.room = nil
+	}
+}
+
+// release ends the waits of those who read earlier connections. It is called with mu
+// held.
+func (l *sessionLink) release() {
+	if l.replaced != nil {
+		close(l.replaced)
+		l.replaced = nil
+	}
+}

@@ -1,0 +1,107 @@
+package socket
+
+import (
+	"context"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// offered judges what a client says that wants to go on with the session. If it may, no
+// earlier connection is heard of any more; the one that is being made is gen, and is to
+// be attached. The answer has the token for the next time.
+func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok bool) {
+	l.mu.Lock()
+	if l.over || !l.claim.Check(o.Session.Token) || l.stays(o.Last) {
+		l.mu.Unlock()
+		return a, 0, false
+	}
+	old := l.detach()
+	l.release()
+	l.over = l.out.Resume(o.Last) != nil
+	if l.over {
+		l.finish("messages that the client needs are not kept any more")
+	} else {
+		l.has = o.Last
+		token := newSessionToken()
+		l.gen = l.claim.Attach(token)
+		a = session.Answer{
+			Session: session.Session{ID: l.c.id, Token: token},
+			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),
+		}
+	}
+	gen, ok = l.gen, !l.over
+	l.mu.Unlock()
+	if old != nil {
+		old.closeNow()
+	}
+	return a, gen, ok
+}
+
+// detach takes the session from its connection, if there is one, which it returns. It is
+// called with mu held.
+func (l *sessionLink) detach() physical {
+	u := l.under
+	if u != nil {
+		l.under, l.next = nil, 0
+		l.since = l.c.server.pulse.now()
+		l.c.server.detached.add(&l.entry)
+	}
+	return u
+}
+
+// attach gives the session to a connection of a generation, and sends what the client
+// does not have. Another one may have been made meanwhile.
+func (l *sessionLink) attach(gen uint32, u physical) {
+	l.mu.Lock()
+	if l.over || gen != l.gen {
+		l.mu.Unlock()
+		u.closeNow()
+		return
+	}
+	l.c.server.detached.remove(&l.entry)
+	l.under = u
+	if l.out.Last() > l.has {
+		l.next = l.has + 1
+		l.sendAgain(gen)
+	}
+	if l.onRoom != nil {
+		l.onRoom() // what waits above may leave over this one
+	}
+	l.mu.Unlock()
+}
+
+// sendAgain sends what the client does not have, as far as there is room in the queue of
+// the connection, and the rest as soon as there is. It is called with mu held.
+func (l *sessionLink) sendAgain(gen uint32) {
+	m := encodedPool.Get().(*encoded)
+	defer m.free()
+	for n, k := range l.out.From(l.next) {
+		l.next = n
+		m.b = append(numbers{seq: n}.appendHead(m.b[:0], k.typ), k.b[headless(k.typ):]...)
+		switch l.under.queue(k.typ, m.b) {
+		case transport.ErrQueueFull:
+			go l.goOn(gen, l.under) // owned by l: ends with the connection, or when all is sent
+			return
+		case errTooLarge: // for the queue of this transport
+			u := l.detach()
+			l.finish("a message that was kept is larger than the send queue")
+			u.closeNow()
+			return
+		}
+		// Any other error means that it is lost again, which l is about to be told.
+	}
+	l.next = 0
+}
+
+// goOn goes on with sendAgain when the connection has room.
+func (l *sessionLink) goOn(gen uint32, u physical) {
+	if u.wait(context.Background()) != nil {
+		return // it has ended, which l is about to be told
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if gen == l.gen && l.under != nil && !l.over {
+		l.sendAgain(gen)
+	}
+}
