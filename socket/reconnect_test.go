@@ -305,7 +305,7 @@ func TestConnectFromTheHandlersOfTheEnd(t *testing.T) {
 				if err := <-done; err != nil {
 					t.Fatalf("Connect() in the handler = %v", err)
 				}
-				time.Sleep(time.Minute)
+				time.Sleep(3 * time.Minute) // a session that the client has given up is over as well
 				if !c.IsConnected() || server.Count() != 1 || len(done) != 0 {
 					t.Errorf("IsConnected() = %t, %d connections, %d more ends", c.IsConnected(), server.Count(), len(done))
 				}
