@@ -182,7 +182,7 @@ func (c *Client) Join(room string) error {
 	if !slices.Contains(c.rooms, room) {
 		c.rooms = append(c.rooms, room)
 	}
-	open := c.phase == connected
+	open := c.reaches()
 	c.mu.Unlock()
 	if !open {
 		return nil
@@ -190,12 +190,19 @@ func (c *Client) Join(room string) error {
 	return c.Send(joinEvent, room)
 }
 
+// reaches reports whether what is sent now gets to the server: over the connection, or
+// over the next one of the session, in which rooms are not asked for again. It is called
+// with mu held.
+func (c *Client) reaches() bool {
+	return c.phase == connected || c.phase == reconnecting && !c.run.closing && c.session.active()
+}
+
 // Leave forgets a room and tells the server, by the event "leave" with the
 // room's name. The error is that of [Client.Send].
 func (c *Client) Leave(room string) error {
 	c.mu.Lock()
 	c.rooms = slices.DeleteFunc(c.rooms, func(r string) bool { return r == room })
-	open := c.phase == connected
+	open := c.reaches()
 	c.mu.Unlock()
 	if !open {
 		return nil

@@ -391,3 +391,31 @@ func TestSessionsWithoutConnectionsMakeRoomForOthers(t *testing.T) {
 		}
 	}, websocket)
 }
+
+// Rooms that are joined and left while the connection is lost are joined and left on the
+// server once the session goes on.
+func TestRoomsJoinedWithoutAConnectionAreJoinedInTheSession(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve()
+		defer e.end()
+		socket.Handle(server, "join", func(s socket.Socket, room string) { s.Join(room) })
+		socket.Handle(server, "leave", func(s socket.Socket, room string) { s.Leave(room) })
+		c := e.client(socket.WithReconnectAttempts(0))
+		c.Join("before")
+		c.Join("always")
+		e.connect(c)
+		e.settle()
+		e.setDown(syscall.ECONNREFUSED)
+		e.cut()
+		time.Sleep(35 * time.Second)
+		c.Join("meanwhile")
+		c.Leave("before")
+		e.setDown(nil)
+		time.Sleep(time.Minute)
+		rooms := server.RoomsOf(c.ID())
+		slices.Sort(rooms)
+		if want := []string{"always", "meanwhile"}; !slices.Equal(rooms, want) {
+			t.Errorf("the socket is in %q, want %q", rooms, want)
+		}
+	}, websocket, polling)
+}
