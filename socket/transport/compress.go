@@ -143,10 +143,16 @@ func (z *codec) noteSent(payload, plain []byte, b *Budget) {
 	case CommonTakeover:
 		z.sent.member.Forget()
 	case WindowTakeover, TableTakeover:
-		// A sender may forget its window at any time.
-		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
-			z.forget(b)
-		}
+		z.chargeSent(b)
+	}
+}
+
+// chargeSent counts the window of what is sent against the budget. A sender may forget
+// it at any time, and does where there is no room. It is called with the lock of the
+// output held.
+func (z *codec) chargeSent(b *Budget) {
+	if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
+		z.forget(b)
 	}
 }
 
@@ -169,10 +175,16 @@ func (z *codec) frame(m *PreparedMessage, t *commonText) *variant {
 		t.want(k)
 		return m.variant(k)
 	}
+	return z.alone(m, 0)
+}
+
+// alone chooses the form of m from byte skip on that refers to nothing before; nil is the
+// plain one.
+func (z *codec) alone(m *PreparedMessage, skip int) *variant {
 	if len(m.payload) < z.thresholds[0] {
 		return nil
 	}
-	v := m.variant(variantKey{bits: z.shares, thorough: z.Thorough})
+	v := m.variant(variantKey{bits: z.shares, thorough: z.Thorough, skip: uint8(skip)})
 	if v != nil && len(v.payload()) >= len(m.payload) {
 		return nil // it is for members of the history
 	}
@@ -192,9 +204,7 @@ func (z *codec) noteShared(m *PreparedMessage, t *commonText, v *variant, b *Bud
 		}
 	case WindowTakeover, TableTakeover:
 		z.deflater.Sent(m.payload)
-		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
-			z.forget(b)
-		}
+		z.chargeSent(b)
 	}
 	z.verify(v.payload(), m.payload)
 }
@@ -210,9 +220,7 @@ func (z *codec) noteParts(head, rest []byte, v *variant, b *Budget) {
 		z.sent.member.Forget()
 	case WindowTakeover, TableTakeover:
 		z.deflater.Sent(plain)
-		if !b.charge(&z.sent.charged, int64(z.deflater.Held()), outboundShare) {
-			z.forget(b)
-		}
+		z.chargeSent(b)
 	}
 	if z.Verify {
 		z.verify(append(appendStored(nil, head), v.payload()...), plain)

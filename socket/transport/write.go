@@ -124,9 +124,8 @@ func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
 		return err
 	}
 	h := wsproto.Header{Fin: true, Opcode: m.op}
-	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer && len(m.payload) >= z.thresholds[0] {
-		v := m.variant(variantKey{bits: uint8(z.bits), thorough: z.Thorough, skip: uint8(skip)})
-		if v != nil {
+	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer {
+		if v := z.alone(m, skip); v != nil {
 			h.RSV = rsv1
 			c.appendParts(h, appendStored(make([]byte, 0, maxStored), head), v.payload())
 			z.noteParts(head, rest, v, c.cfg.budget)
