@@ -117,7 +117,7 @@ func (s *clientSession) resumes() bool {
 func (s *clientSession) whole() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return uint64(s.out.Len()) == s.out.Last()-s.out.Acked()
+	return s.out.Dropped() == 0
 }
 
 // fence waits until those have finished who are sending over the connection before:
@@ -206,10 +206,7 @@ func (s *clientSession) numbered(n uint64, k keptMessage) []byte {
 func (s *clientSession) drop(reason string) error {
 	silent := s.named.ID == "" || s.closed && s.out.Last() == s.out.Acked()
 	s.closed = false
-	e := &SessionError{Reason: reason, Dropped: int(s.out.Last()-s.out.Acked()) - s.out.Len()}
-	for _, k := range s.out.All() {
-		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
-	}
+	e := undelivered(reason, &s.out)
 	s.named, s.in, s.out = session.Session{}, session.Inbox{}, session.Outbox[keptMessage]{}
 	s.count++
 	if silent {

@@ -55,16 +55,7 @@ func rest(bound int) int { return max(bound-bound/sendShare-1, 1) }
 // charge counts so many messages and bytes against the budget, and reports whether there
 // is room for them.
 func (h *holding) charge(messages, bytes int) bool {
-	held := int64(bytes+messages*heldCost) / chargeStep * chargeStep
-	b := h.c.server.budget
-	switch more := held - h.charged; {
-	case more < 0:
-		b.Add(more)
-	case more > 0 && !b.TryAdd(more, waitingShare):
-		return false
-	}
-	h.charged = held
-	return true
+	return chargeWaiting(h.c.server.budget, &h.charged, bytes+messages*heldCost)
 }
 
 // append makes e the last that waits. There must be room for it.

@@ -114,3 +114,18 @@ func (c *conn) noMemory(n int64) {
 		c.link.refuse(transport.StatusTryAgainLater, "the server is short of memory (WithMemoryBudget)")
 	}
 }
+
+// chargeWaiting counts n bytes that wait against the budget, in whole steps and in place
+// of those that *charged says, and reports whether there is room for them. If there is
+// not, nothing is changed.
+func chargeWaiting(b *transport.Budget, charged *int64, n int) bool {
+	held := int64(n) / chargeStep * chargeStep
+	switch more := held - *charged; {
+	case more < 0:
+		b.Add(more)
+	case more > 0 && !b.TryAdd(more, waitingShare):
+		return false
+	}
+	*charged = held
+	return true
+}

@@ -135,15 +135,7 @@ func (l *backlog) wake() {
 // charge counts what a queue of so many tasks and bytes holds, and reports
 // whether the budget has room for it.
 func (l *backlog) charge(b *transport.Budget, tasks, weight int) bool {
-	held := int64(weight+tasks*taskCost) / chargeStep * chargeStep
-	switch more := held - l.charged; {
-	case more < 0:
-		b.Add(more)
-	case more > 0 && !b.TryAdd(more, waitingShare):
-		return false
-	}
-	l.charged = held
-	return true
+	return chargeWaiting(b, &l.charged, weight+tasks*taskCost)
 }
 
 // fits reports whether a message of n bytes may wait: when it may not, its reader

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -194,6 +195,15 @@ type SessionError struct {
 type Undelivered struct {
 	Binary bool   // it was a []byte under [EventMessage], and Data is that
 	Data   []byte // else JSON, as it was sent: {"event":…,"data":…}
+}
+
+// undelivered returns a SessionError with what is kept in an outbox.
+func undelivered(reason string, out *session.Outbox[keptMessage]) *SessionError {
+	e := &SessionError{Reason: reason, Dropped: out.Dropped()}
+	for _, k := range out.All() {
+		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
+	}
+	return e
 }
 
 // Error returns the reason and the number of messages.

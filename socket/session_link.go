@@ -176,16 +176,7 @@ func (l *sessionLink) bound() {
 
 // charge counts what is kept against the budget, and reports whether there is room.
 func (l *sessionLink) charge() bool {
-	held := int64(l.out.Bytes()+l.out.Len()*keptCost) / chargeStep * chargeStep
-	b := l.c.server.budget
-	switch more := held - l.charged; {
-	case more < 0:
-		b.Add(more)
-	case more > 0 && !b.TryAdd(more, waitingShare):
-		return false
-	}
-	l.charged = held
-	return true
+	return chargeWaiting(l.c.server.budget, &l.charged, l.out.Bytes()+l.out.Len()*keptCost)
 }
 
 func (l *sessionLink) flush() {
@@ -334,18 +325,14 @@ func (l *sessionLink) settle(err error) {
 // undelivered returns an error with the messages that the client may not have, nil if
 // there are none. It is called with mu held.
 func (l *sessionLink) undelivered(err error) error {
-	e := &SessionError{Reason: "the connection ended", Dropped: int(l.out.Last()-l.out.Acked()) - l.out.Len()}
-	if se, ok := err.(*SessionError); ok {
-		e.Reason = se.Reason
-	} else {
-		e.Err = err
-	}
 	if l.out.Last() == l.out.Acked() {
 		return nil
 	}
-	for _, k := range l.out.All() {
-		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
+	if se, ok := err.(*SessionError); ok {
+		return undelivered(se.Reason, &l.out)
 	}
+	e := undelivered("the connection ended", &l.out)
+	e.Err = err
 	return e
 }
 
@@ -377,7 +364,7 @@ func (l *sessionLink) stalled(gen uint32) {
 // goes on: it does as long as all is kept that the client does not have.
 func (l *sessionLink) drop() bool {
 	l.mu.Lock()
-	if l.over || !l.heard || l.out.Len() != int(l.out.Last()-l.out.Acked()) {
+	if l.over || !l.heard || l.out.Dropped() != 0 {
 		l.mu.Unlock()
 		return false
 	}

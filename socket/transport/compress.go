@@ -223,7 +223,7 @@ func (z *codec) noteParts(head, rest []byte, v *variant, b *Budget) {
 		z.chargeSent(b)
 	}
 	if z.Verify {
-		z.verify(append(appendStored(nil, head), v.payload()...), plain)
+		z.verify(append(deflate.AppendStored(nil, head), v.payload()...), plain)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 )
 
 // Write sends one message. It waits while the connection's queue of outgoing
@@ -127,7 +128,7 @@ func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
 	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer {
 		if v := z.alone(m, skip); v != nil {
 			h.RSV = rsv1
-			c.appendParts(h, appendStored(make([]byte, 0, maxStored), head), v.payload())
+			c.appendParts(h, deflate.AppendStored(make([]byte, 0, maxStored), head), v.payload())
 			z.noteParts(head, rest, v, c.cfg.budget)
 			return nil
 		}
@@ -136,16 +137,8 @@ func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
 	return nil
 }
 
-// maxStored is what appendStored appends for a head of ordinary size.
+// maxStored is the room for a head of ordinary size as a stored block.
 const maxStored = 128
-
-// appendStored appends p as a stored block that is not the last, RFC 1951 section
-// 3.2.4. It must be shorter than 64 KiB.
-func appendStored(dst, p []byte) []byte {
-	n := uint16(len(p))
-	dst = append(dst, 0, byte(n), byte(n>>8), byte(^n), byte(^n>>8))
-	return append(dst, p...)
-}
 
 // appendParts is appendFrame for a payload in two parts, without a mask: for a server.
 // It is called with the queue's mu held.

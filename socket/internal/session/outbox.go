@@ -97,6 +97,9 @@ func (o *Outbox[M]) Len() int {
 	return int(o.last + 1 - o.first)
 }
 
+// Dropped returns how many messages are neither acknowledged nor kept.
+func (o *Outbox[M]) Dropped() int { return int(o.last-o.acked) - o.Len() }
+
 // Bytes returns the bytes of what is kept.
 func (o *Outbox[M]) Bytes() int { return o.bytes }
 

@@ -197,12 +197,16 @@ const maxStored = 1<<16 - 1
 // each 64 KiB that have begun: for receivers that shall have it in their windows
 // although there is nothing to gain. Nothing is retained, and src must not lie in dst's
 // spare capacity.
-func Store(dst, src []byte) []byte {
+func Store(dst, src []byte) []byte { return append(AppendStored(dst, src), 0) }
+
+// AppendStored appends src to dst as blocks that are not compressed, RFC 1951 section
+// 3.2.4, for the begin of a payload: more blocks must follow. In all else it is [Store].
+func AppendStored(dst, src []byte) []byte {
 	for len(src) > 0 {
 		n := min(len(src), maxStored)
 		dst = append(dst, 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
 		dst = append(dst, src[:n]...)
 		src = src[n:]
 	}
-	return append(dst, 0)
+	return dst
 }
