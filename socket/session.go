@@ -206,9 +206,14 @@ func undelivered(reason string, out *session.Outbox[keptMessage]) *SessionError 
 	return e
 }
 
-// Error returns the reason and the number of messages.
+// Error returns the reason, the error of the last connection if there is one, and the
+// number of messages.
 func (e *SessionError) Error() string {
-	return fmt.Sprintf("socket: the session ended: %s; %d messages were not acknowledged", e.Reason, len(e.Unknown)+e.Dropped)
+	reason := e.Reason
+	if e.Err != nil {
+		reason += ": " + e.Err.Error()
+	}
+	return fmt.Sprintf("socket: the session ended: %s; %d messages were not acknowledged", reason, len(e.Unknown)+e.Dropped)
 }
 
 // Unwrap returns the error of the last connection.

@@ -49,6 +49,7 @@ type schedule struct {
 	large   bool // messages may pass the buffers: sessions may end
 	slow    atomic.Int64
 	over    atomic.Bool // the end has come
+	ghosts  *auditor    // of what is sent to sockets that nobody knows of
 }
 
 // player is one client.
@@ -57,11 +58,12 @@ type player struct {
 	lane     *lane
 	c        *socket.Client
 	up, down *auditor
-	ended    atomic.Bool // it has been told that a session is over
+	ended    atomic.Bool  // it has been told that its session is over
+	id       atomic.Value // of its socket, a string
 }
 
 func newSchedule(t *testing.T, seed uint64) *schedule {
-	s := &schedule{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 6)), e: newEnv(t, websocket)}
+	s := &schedule{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 6)), e: newEnv(t, websocket), ghosts: newAuditor()}
 	s.large = s.rng.IntN(4) == 0
 	opts := []socket.ServerOption{socket.WithPingInterval(5 * time.Second), socket.WithPingTimeout(2 * time.Second)}
 	if s.large {
@@ -73,7 +75,8 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	s.server = s.e.serve(opts...)
 	s.server.HandleFunc(socket.EventConnect, func(c socket.Socket, _ interface{}) { c.Join("room") })
 	s.server.HandleFunc(socket.EventDisconnect, func(c socket.Socket, reason interface{}) {
-		if p, err := s.player(c), reason.(error); p != nil && p.down.report(err) {
+		p, err, down := s.player(c), reason.(error), s.down(c)
+		if down.report(err) && down == p.down {
 			p.ended.Store(true)
 			if !s.large && !s.over.Load() {
 				s.t.Errorf("seed %d, socket of client %s: %v", s.seed, p.name(), err)
@@ -100,6 +103,16 @@ func (s *schedule) player(c socket.Socket) *player {
 		}
 	}
 	return nil
+}
+
+// down returns who follows what is sent to a socket. A copy of a request that comes too
+// late makes one that nobody knows of: what is sent to it is lost, and the server is told.
+func (s *schedule) down(c socket.Socket) *auditor {
+	p := s.player(c)
+	if !s.large && c.ID() != p.id.Load() {
+		return s.ghosts
+	}
+	return p.down
 }
 
 func (p *player) name() string {
@@ -146,9 +159,8 @@ func (s *schedule) play() {
 		}
 	}
 	s.e.settle()
-	ids := make([]string, len(s.clients))
-	for i, p := range s.clients {
-		ids[i] = p.c.ID()
+	for _, p := range s.clients {
+		p.id.Store(p.c.ID())
 	}
 	for range 100 {
 		s.step(s.clients[s.rng.IntN(len(s.clients))])
@@ -173,8 +185,8 @@ func (s *schedule) play() {
 		}
 		p.up.wantWhole(s.t, who+", to the server")
 		p.down.wantWhole(s.t, who+", to the client")
-		if p.c.ID() != ids[i] || !p.c.IsConnected() {
-			s.t.Errorf("%s: the socket was %s and is %s", who, ids[i], p.c.ID())
+		if p.c.ID() != p.id.Load() || !p.c.IsConnected() {
+			s.t.Errorf("%s: the socket was %s and is %s", who, p.id.Load(), p.c.ID())
 		}
 	}
 	s.finish()
@@ -183,6 +195,7 @@ func (s *schedule) play() {
 		p.up.want(s.t, who+", to the server")
 		p.down.want(s.t, who+", to the client")
 	}
+	s.ghosts.want(s.t, fmt.Sprintf("seed %d, to sockets that nobody knows of", s.seed))
 }
 
 // step lets one thing happen.
@@ -261,10 +274,10 @@ func (s *schedule) broadcast(more int) {
 	}
 	if s.rng.IntN(2) == 0 {
 		m := members[s.rng.IntN(len(members))]
-		p := s.player(m)
-		i := p.down.next()
+		down := s.down(m)
+		i := down.next()
 		if err := m.Send(sized(i, more)); err != nil {
-			p.down.refuse(i)
+			down.refuse(i)
 			if !s.large {
 				s.t.Errorf("seed %d: Socket.Send = %v", s.seed, err)
 			}
@@ -274,7 +287,7 @@ func (s *schedule) broadcast(more int) {
 	}
 	for _, m := range members { // their numbers differ
 		m.Join("one")
-		i := s.player(m).down.next()
+		i := s.down(m).next()
 		event, data := sized(i, more)
 		s.server.BroadcastToRoom("one", event, data)
 		m.Leave("one")
