@@ -55,9 +55,8 @@ type Decoder struct {
 	n     int
 
 	// The codes of the last dynamic block.
-	literals  literalTable
-	distances distanceTable
-	builders  [2]codeBuilder // of the literals, and of the distances
+	codes    blockCodes
+	builders [2]codeBuilder // of the literals, and of the distances
 }
 
 // Inflate appends to dst the message whose payload is src, and returns the longer
@@ -137,10 +136,10 @@ func (d *Decoder) message() error {
 			}
 			err = d.stored()
 		case 1:
-			err = d.block(&fixedLiteralTable, &fixedDistanceTable)
+			err = d.block(&fixedCodes)
 		case 2:
-			if err = d.codes(); err == nil {
-				err = d.block(&d.literals, &d.distances)
+			if err = d.header(); err == nil {
+				err = d.block(&d.codes)
 			}
 		default:
 			err = ErrCorrupt

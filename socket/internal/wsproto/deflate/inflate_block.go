@@ -2,130 +2,92 @@ package deflate
 
 import "encoding/binary"
 
-// block inflates what a block with codes has behind them.
-func (d *Decoder) block(literals *literalTable, distances *distanceTable) error {
-	literalMask := uint64(1)<<literals.bits - 1
-	distanceMask := uint64(1)<<distances.bits - 1
-	r, near := d.bits, d.near
-	out, n := d.out, uint(d.n)
+// block inflates what a block has behind its codes.
+func (d *Decoder) block(c *blockCodes) error {
 	for {
-		if r.pos > len(near)-margin {
-			d.bits, d.n = r, int(n)
-			if err := d.useTail(); err != nil {
+		length, distance := d.fast(c)
+		if length == 0 {
+			var err error
+			if length, distance, err = d.symbol(c); err != nil {
 				return err
 			}
-			r, near = d.bits, d.near
-		}
-		r = r.load(near)
-
-		// Three codes of the primary table leave bits for the code that is a length.
-		e := literals.entries[r.hold&literalMask&literalIndex]
-		if e >= entryLiteral {
-			if n >= uint(len(out)) {
-				if out = d.room(r, n, 1); out == nil {
-					return ErrTooLong
-				}
+			switch length {
+			case 0:
+				return nil
+			case 1:
 				continue
 			}
-			out[n] = byte(e >> entryValueShift)
-			n++
-			r = r.skip(e)
-			e = literals.entries[r.hold&literalMask&literalIndex]
-			if e >= entryLiteral {
-				if n >= uint(len(out)) {
-					continue
-				}
-				out[n] = byte(e >> entryValueShift)
-				n++
-				r = r.skip(e)
-				e = literals.entries[r.hold&literalMask&literalIndex]
-				if e >= entryLiteral {
-					if n >= uint(len(out)) {
-						continue
-					}
-					out[n] = byte(e >> entryValueShift)
-					n++
-					r = r.skip(e)
-					continue
-				}
-			}
 		}
-		if e&entryExceptional != 0 {
-			if e&entrySecond != 0 {
-				second := r.hold >> (e & entryBitsMask) & (1<<(e>>entryCodeShift&entryCodeMask) - 1)
-				skip := e & entryBitsMask
-				e = literals.entries[uint64(e>>entryValueShift)+second]
-				if e >= entryLiteral && n >= uint(len(out)) {
-					if out = d.room(r, n, 1); out == nil {
-						return ErrTooLong
-					}
-					continue
-				}
-				r = r.skip(skip)
-				if e >= entryLiteral {
-					out[n] = byte(e >> entryValueShift)
-					n++
-					r = r.skip(e)
-					continue
-				}
-			}
-			if e&entryExceptional != 0 {
-				r = r.skip(e)
-				d.bits, d.n = r, int(n)
-				if e&entryEnd != 0 {
-					return nil
-				}
-				return ErrCorrupt
-			}
+		if err := d.copy(length, distance); err != nil {
+			return err
 		}
-
-		length := uint(e>>entryValueShift) + r.extra(e)
-		r = r.skip(e)
-		if r.n < maxCodeBits+13 { // extra bits
-			r = r.load(near)
-		}
-		e = distances.entries[r.hold&distanceMask&distanceIndex]
-		if e&entryExceptional != 0 {
-			if e&entrySecond != 0 {
-				r = r.skip(e)
-				e = distances.entries[uint64(e>>entryValueShift)+r.hold&(1<<(e>>entryCodeShift&entryCodeMask)-1)]
-			}
-			if e&entryExceptional != 0 {
-				d.bits, d.n = r.skip(e), int(n)
-				return ErrCorrupt
-			}
-		}
-		distance := uint(e>>entryValueShift) + r.extra(e)
-		r = r.skip(e)
-
-		end := n + length
-		if distance <= n && distance >= 8 && end+15 <= uint(len(out)) {
-			// Eight bytes at a time, and some of them beyond the end: most matches
-			// are so short that there is no branch.
-			from := n - distance
-			binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
-			binary.LittleEndian.PutUint64(out[n+8:n+16], binary.LittleEndian.Uint64(out[from+8:from+16]))
-			for n, from = n+16, from+16; n < end; n, from = n+8, from+8 {
-				binary.LittleEndian.PutUint64(out[n:n+8], binary.LittleEndian.Uint64(out[from:from+8]))
-			}
-			n = end
-			continue
-		}
-		if end > uint(len(out)) {
-			if out = d.room(r, n, int(length)); out == nil {
-				return ErrTooLong
-			}
-		}
-		if distance > n {
-			// It begins in the history, and may go on in what it copies.
-			if n = d.copyHistory(out, n, end, distance-n); n == 0 {
-				d.bits = r
-				return ErrCorrupt
-			}
-		}
-		repeat(out[:end], n, distance)
-		n = end
 	}
+}
+
+// symbol inflates one symbol, whatever it is. It returns the length and the distance of
+// a match, a length of 1 for a literal, which is in the message already, and of 0
+// at the end of the block.
+func (d *Decoder) symbol(c *blockCodes) (length, distance uint, err error) {
+	if err := d.load(); err != nil {
+		return 0, 0, err
+	}
+	r := d.bits
+	e := c.literals[r.hold&c.literalMask]
+	if e&entrySecond != 0 && e < entryLiteral {
+		r = r.skip(e)
+		e = c.literals[uint64(e>>entryValueShift)+r.hold&(1<<(e>>entryCodeShift&entryCodeMask)-1)]
+	}
+	switch {
+	case e >= entryLiteral:
+		if d.n == len(d.out) {
+			if err := d.grow(1); err != nil {
+				return 0, 0, err
+			}
+		}
+		d.out[d.n] = byte(e >> entryValueShift)
+		d.n++
+		d.bits = r.skip(e)
+		return 1, 0, nil
+	case e&entryExceptional != 0:
+		d.bits = r.skip(e)
+		if e&entryEnd == 0 {
+			return 0, 0, ErrCorrupt
+		}
+		return 0, 0, nil
+	}
+	length = uint(e>>entryValueShift) + r.extra(e)
+	r = r.skip(e).load(d.near)
+	e = c.distances[r.hold&c.distanceMask]
+	if e&entrySecond != 0 {
+		r = r.skip(e)
+		e = c.distances[uint64(e>>entryValueShift)+r.hold&(1<<(e>>entryCodeShift&entryCodeMask)-1)]
+	}
+	distance = uint(e>>entryValueShift) + r.extra(e)
+	d.bits = r.skip(e)
+	return length, distance, nil
+}
+
+// copy appends a match to the message. A distance of 0 stands for none.
+func (d *Decoder) copy(length, distance uint) error {
+	if distance == 0 {
+		return ErrCorrupt
+	}
+	if length > uint(len(d.out)-d.n) {
+		if err := d.grow(int(length)); err != nil {
+			return err
+		}
+	}
+	n := uint(d.n)
+	end := n + length
+	if distance > n {
+		// It begins in the history, and may go on in what it copies.
+		if n = d.copyHistory(d.out, n, end, distance-n); n == 0 {
+			return ErrCorrupt
+		}
+	}
+	repeat(d.out[:end], n, distance)
+	d.n = int(end)
+	return nil
 }
 
 // copyHistory fills out[n:end] with what is back bytes before the message, as far as
@@ -160,14 +122,4 @@ func repeat(out []byte, n, distance uint) {
 	for from := n - distance; n < uint(len(out)); {
 		n += uint(copy(out[n:], out[from:n]))
 	}
-}
-
-// room saves where the block is and makes room for need more bytes. It returns nil
-// if they pass the limit.
-func (d *Decoder) room(r bitReader, n uint, need int) []byte {
-	d.bits, d.n = r, int(n)
-	if d.grow(need) != nil {
-		return nil
-	}
-	return d.out
 }

@@ -2,9 +2,9 @@ package deflate
 
 import "math/bits"
 
-// codes reads the codes of a dynamic block, RFC 1951 section 3.2.7, and makes the
+// header reads the codes of a dynamic block, RFC 1951 section 3.2.7, and makes the
 // tables of them.
-func (d *Decoder) codes() error {
+func (d *Decoder) header() error {
 	if err := d.load(); err != nil {
 		return err
 	}
@@ -34,16 +34,16 @@ func (d *Decoder) codes() error {
 		c.add(s, int(length))
 	}
 	// The table of literals is made when this one has been used.
-	indexBits, ok := c.build(d.literals.entries[:], lengthBits, lengthEntries[:])
+	mask, ok := c.build(d.codes.literals[:], lengthBits, lengthEntries[:])
 	if !ok {
 		return ErrCorrupt
 	}
-	if err := d.codeLengths(nlit, ndist, indexBits); err != nil {
+	if err := d.codeLengths(nlit, ndist, mask); err != nil {
 		return err
 	}
 	var okLiterals, okDistances bool
-	d.literals.bits, okLiterals = d.builders[0].build(d.literals.entries[:], literalBits, literalEntries[:])
-	d.distances.bits, okDistances = d.builders[1].build(d.distances.entries[:], distanceBits, distanceEntries[:])
+	d.codes.literalMask, okLiterals = d.builders[0].build(d.codes.literals[:], literalBits, literalEntries[:])
+	d.codes.distanceMask, okDistances = d.builders[1].build(d.codes.distances[:], distanceBits, distanceEntries[:])
 	if !okLiterals || !okDistances {
 		return ErrCorrupt
 	}
@@ -52,9 +52,8 @@ func (d *Decoder) codes() error {
 
 // codeLengths reads the lengths of the codes for literals and then for distances,
 // which are one sequence to the codes that repeat, into the two builders.
-func (d *Decoder) codeLengths(nlit, ndist int, indexBits uint8) error {
+func (d *Decoder) codeLengths(nlit, ndist int, mask uint64) error {
 	const longest = lengthBits + 7 // extra bits
-	mask := uint64(1)<<indexBits - 1
 	d.builders[0].reset()
 	d.builders[1].reset()
 	c, first := &d.builders[0], 0
@@ -73,7 +72,7 @@ func (d *Decoder) codeLengths(nlit, ndist int, indexBits uint8) error {
 		if s >= nlit {
 			c, first = &d.builders[1], nlit
 		}
-		e := d.literals.entries[r.hold&mask&(1<<lengthBits-1)]
+		e := d.codes.literals[r.hold&mask]
 		length := int(e >> entryValueShift)
 		if length < repeatLast {
 			r = r.skip(e)
@@ -148,7 +147,7 @@ func (c *codeBuilder) add(symbol, length int) {
 // is not ok if there are more codes than there can be, or fewer than there must be
 // for all bits to mean something. As zlib and compress/flate, it allows a single
 // code of one bit, and no code at all: what is not there is invalid when it comes up.
-func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBits uint8, ok bool) {
+func (c *codeBuilder) build(table []uint32, most int, values []uint32) (mask uint64, ok bool) {
 	if c.n == 0 {
 		table[0] = entryOf(entryInvalid, 1)
 		return 0, true
@@ -203,7 +202,7 @@ func (c *codeBuilder) build(table []uint32, most int, values []uint32) (indexBit
 	if longest > primary {
 		c.buildSecond(table, primary, longest, code, sorted, values)
 	}
-	return uint8(primary), true
+	return 1<<primary - 1, true
 }
 
 // reversed has codes with their first bit lowest, in as many bits as a primary table

@@ -39,26 +39,22 @@ const (
 	distanceIndex = 1<<distanceBits - 1
 )
 
-// literalTable decodes literals and lengths.
-type literalTable struct {
-	entries [literalSize]uint32
-	bits    uint8 // that index the primary table
-}
+// blockCodes decodes what a block has behind its codes. All primary tables have the
+// same size, whatever the codes are, so that the mask of an index is a constant.
+type blockCodes struct {
+	literals  [literalSize]uint32 // and lengths
+	distances [distanceSize]uint32
 
-// distanceTable decodes distances.
-type distanceTable struct {
-	entries [distanceSize]uint32
-	bits    uint8
+	literalMask, distanceMask uint64
 }
 
 // What each symbol leads to, without its code: the values of RFC 1951 section 3.2.5.
 // Never changed once they are made.
 var (
-	literalEntries     = makeLiteralEntries()
-	distanceEntries    = makeDistanceEntries()
-	lengthEntries      = makeLengthEntries()
-	fixedLiteralTable  = makeFixedLiterals()
-	fixedDistanceTable = makeFixedDistances()
+	literalEntries  = makeLiteralEntries()
+	distanceEntries = makeDistanceEntries()
+	lengthEntries   = makeLengthEntries()
+	fixedCodes      = makeFixedCodes()
 )
 
 func makeLiteralEntries() (e [literalSymbols + 2]uint32) {
@@ -98,9 +94,9 @@ func makeLengthEntries() (e [lengthSymbols]uint32) {
 	return e
 }
 
-// makeFixedLiterals is the table for RFC 1951 section 3.2.6.
-func makeFixedLiterals() (t literalTable) {
-	var c codeBuilder
+// makeFixedCodes makes the tables for RFC 1951 section 3.2.6.
+func makeFixedCodes() (t blockCodes) {
+	var literals, distances codeBuilder
 	for s := range literalSymbols + 2 {
 		length := 8
 		switch {
@@ -109,17 +105,12 @@ func makeFixedLiterals() (t literalTable) {
 		case s >= 256 && s < 280:
 			length = 7
 		}
-		c.add(s, length)
+		literals.add(s, length)
 	}
-	t.bits, _ = c.build(t.entries[:], literalBits, literalEntries[:])
-	return t
-}
-
-func makeFixedDistances() (t distanceTable) {
-	var c codeBuilder
 	for s := range distanceSymbols + 2 {
-		c.add(s, 5)
+		distances.add(s, 5)
 	}
-	t.bits, _ = c.build(t.entries[:], distanceBits, distanceEntries[:])
+	t.literalMask, _ = literals.build(t.literals[:], literalBits, literalEntries[:])
+	t.distanceMask, _ = distances.build(t.distances[:], distanceBits, distanceEntries[:])
 	return t
 }
