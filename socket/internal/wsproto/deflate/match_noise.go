@@ -1,5 +1,7 @@
 package deflate
 
+import "math/bits"
+
 const (
 	noiseSpan  = 128 // bytes of each sample
 	noiseSpans = 4
@@ -16,8 +18,17 @@ func looksRandom(src []byte) bool {
 	if len(src) < noiseSpans*noiseSpan {
 		return false
 	}
-	var count [256]uint32
 	step := (len(src) - noiseSpan) / (noiseSpans - 1)
+	high := 0 // how many are 128 or more
+	for i := range noiseSpans {
+		for span := src[i*step:][:noiseSpan]; len(span) >= 8; span = span[8:] {
+			high += bits.OnesCount64(load8(span, 0) & 0x8080808080808080)
+		}
+	}
+	if high < noiseSpans*noiseSpan/4 {
+		return false // as most text: it is not worth to look closer
+	}
+	var count [256]uint32
 	for i := range noiseSpans {
 		for _, c := range src[i*step:][:noiseSpan] {
 			count[c]++
