@@ -27,17 +27,17 @@ func (o Options) window() int {
 }
 
 // Encoder compresses messages one at a time. Its zero value is ready. It takes 47
-// KiB, a history takes up to 64 KiB more, and so does [Options.Thorough], both by
-// what the window and the message need; long messages take no more than that. Between
+// KiB, a history takes up to 64 KiB more, and [Options.Thorough] up to 80 KiB, both
+// by what the window and the message need; long messages take no more. Between
 // two messages it holds nothing that matters to the second, so any number of
 // connections can share a few encoders. One goroutine may use it at a time.
 type Encoder struct {
 	// Positions are numbered through from one message to the next, so that those of
 	// earlier messages that are left in the table are recognised by their distance.
-	table [1 << tableBits]uint32 // position of the last four bytes with a hash
-	mask  uint32                 // how much of the table this message uses
-	first uint64                 // number of the next message's first byte
-	chain []uint16               // see insert; nil until it is needed
+	table  [1 << tableBits]uint32 // position of the last four bytes with a hash
+	mask   uint32                 // how much of the table this message uses
+	first  uint64                 // number of the next message's first byte
+	chains *chains                // nil until they are needed
 
 	block block
 
@@ -112,7 +112,7 @@ func (m *message) behind(history int, dst, src []byte) (out []byte, ok bool) {
 		from = min(len(src), maxWindow)
 		e.scratch = append(e.scratch[:history], src[:from]...)
 		if m.thorough {
-			e.primeThorough(e.scratch, history, m.base)
+			e.chains.insertAll(e.scratch, 0, min(history, len(e.scratch)-3), uint16(m.base), e.mask)
 		} else {
 			e.primeFast(e.scratch[:history], m.base)
 		}
@@ -130,6 +130,12 @@ func (m *message) behind(history int, dst, src []byte) (out []byte, ok bool) {
 // number gives the message and the history before it numbers.
 func (m *message) number(history, size int) {
 	e, n := m.e, history+size
+	e.mask = 1<<min(max(bits.Len(uint(n))+2, 8), tableBits) - 1
+	if m.thorough {
+		e.link(n, m.window)
+		m.base = 1 // an empty head is out of reach
+		return
+	}
 	if e.first+uint64(n) > math.MaxUint32 {
 		clear(e.table[:])
 		e.first = 0
@@ -139,10 +145,6 @@ func (m *message) number(history, size int) {
 	}
 	m.base = uint32(e.first)
 	e.first += uint64(n) + maxWindow
-	if m.thorough {
-		e.link(n, m.window)
-	}
-	e.mask = 1<<min(max(bits.Len(uint(n))+2, 8), tableBits) - 1
 }
 
 // end ends the message.

@@ -6,7 +6,13 @@ import "math"
 func (e *Encoder) WearOut(n int) { e.first = max(e.first, math.MaxUint32-uint64(n)) }
 
 // Kept returns how many bytes e holds besides itself.
-func (e *Encoder) Kept() int { return cap(e.scratch) + 2*cap(e.chain) }
+func (e *Encoder) Kept() int {
+	n := cap(e.scratch)
+	if e.chains != nil {
+		n += 2*len(e.chains.heads) + 2*cap(e.chains.links)
+	}
+	return n
+}
 
 // Kept returns how many bytes c holds besides itself.
 func (c *Context) Kept() int { return cap(c.ring) + 2*cap(c.table) }
