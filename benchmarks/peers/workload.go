@@ -88,4 +88,4 @@ func (w workload) copies() int {
 
 // settle is how long a server with idle connections is left alone before its
 // memory is looked at: time for what only idle connections give back.
-const settle = 5 * time.Second
+const settle = 6 * time.Second
