@@ -157,7 +157,7 @@ func (c *Client) read(run *clientRun, w *watch) error {
 		if !fresh {
 			continue
 		}
-		if c.apart(run, epoch, data, binary) {
+		if c.apart(run, epoch, m.data, m.binary) {
 			if m.seq > 0 {
 				c.turn.spawn(func() { c.session.handled(m) }) // it is counted in its place
 			}

@@ -35,6 +35,16 @@ type clientSession struct {
 	owing   bool        // ackLate is on its way
 }
 
+// keptMessage is a message that the server has not acknowledged.
+type keptMessage struct {
+	typ transport.MessageType
+	b   []byte // without numbers
+}
+
+func (k keptMessage) undelivered() Undelivered {
+	return Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b}
+}
+
 func (s *clientSession) init(c *Client) {
 	s.c = c
 	// A client that does not connect again has no use for one.

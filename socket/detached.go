@@ -51,7 +51,7 @@ func (d *detachedList) evict() bool {
 		l := e.link
 		l.mu.Lock()
 		// If not, it has left the list meanwhile: it has a connection, or has ended.
-		mine := l.under == nil && !l.told
+		mine := l.current() == nil && !l.told
 		if mine {
 			l.finish("its place was needed for others")
 		}

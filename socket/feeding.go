@@ -298,13 +298,14 @@ func (c *conn) takes(messages []*transport.PreparedMessage) bool {
 // keeps reports whether a session has no connection, and whether a quarter of what may be
 // kept for the next one is taken.
 func (l *sessionLink) keeps() (away, full bool) {
+	kept := l.c.server.opts.kept
 	quarter := session.OutboxLimits{
-		Bytes:    quarterOf(l.limits.Bytes, session.DefaultOutboxBytes),
-		Messages: quarterOf(l.limits.Messages, session.DefaultOutboxMessages),
+		Bytes:    quarterOf(kept.Bytes, session.DefaultOutboxBytes),
+		Messages: quarterOf(kept.Messages, session.DefaultOutboxMessages),
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.under == nil, l.out.Full(quarter)
+	return l.current() == nil, l.out.Full(quarter)
 }
 
 // quarterOf is a quarter of a limit that may be missing.
@@ -334,7 +335,7 @@ func (c *conn) stageVolatile(m *transport.PreparedMessage) error {
 	}
 	var err error
 	if m.Type() == transport.MessageBinary {
-		err = u.stageBehind(unnumbered, m, 0)
+		_, err = u.stageBehind(&b, unnumbered{})
 	} else {
 		_, err = u.stage(&b)
 	}
@@ -344,8 +345,12 @@ func (c *conn) stageVolatile(m *transport.PreparedMessage) error {
 	return err
 }
 
-// unnumbered is in front of a binary message of a session that has no number.
-var unnumbered = numbers{}.appendHead(nil, transport.MessageBinary)
+// unnumbered are the heads of binary messages of a session that have no numbers.
+type unnumbered struct{}
+
+func (unnumbered) Next(m *transport.PreparedMessage) (head []byte, skip int) {
+	return numbers{}.appendHead(nil, m.Type()), headless(m.Type())
+}
 
 // await waits until a message is queued for all, and closes those for which that takes
 // longer than d.

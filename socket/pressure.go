@@ -35,7 +35,7 @@ func (c *conn) Buffered() (bytes, messages int) {
 func (c *conn) waiting() (bytes, messages int) {
 	if l, ok := c.link.(*sessionLink); ok {
 		l.mu.Lock()
-		away, bytes, messages := l.under == nil, l.out.Bytes(), l.out.Len()
+		away, bytes, messages := l.current() == nil, l.out.Bytes(), l.out.Len()
 		l.mu.Unlock()
 		if away {
 			return bytes, messages
@@ -114,8 +114,8 @@ func (c *conn) isShare(shares, bytes, messages int) bool {
 // notifyRoom is that of link, for whatever connection there is, or will be.
 func (l *sessionLink) notifyRoom(f func()) {
 	l.mu.Lock()
-	l.onRoom = f
-	u := l.under
+	l.extra().onRoom = f
+	u := l.current()
 	l.mu.Unlock()
 	if u != nil {
 		u.notifyRoom(f)

@@ -53,7 +53,8 @@ func requestParts(r *http.Request) iter.Seq[string] {
 // connection is open.
 func forHandshakeOnly(name string) bool {
 	switch name {
-	case "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions":
+	case "Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions",
+		sessionHeader: // with a secret, if it names a session
 		return true
 	}
 	return false

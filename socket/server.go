@@ -207,7 +207,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request, o session.
 		s.logHandshake(err)
 		return
 	}
-	ws.Start(sessionHandler{p.link, p.gen})
+	ws.Start(p.link.handler(p.gen))
 }
 
 // placement is a session for which a connection is being made.

@@ -43,11 +43,12 @@ func (n numbers) appendHead(dst []byte, typ transport.MessageType) []byte {
 		dst = binary.AppendUvarint(dst, n.seq)
 		return binary.AppendUvarint(dst, n.ack)
 	}
-	dst = append(dst, '{')
 	if n.seq > 0 {
-		dst = append(dst, `"seq":`...)
+		dst = append(dst, `{"seq":`...)
 		dst = strconv.AppendUint(dst, n.seq, 10)
 		dst = append(dst, ',')
+	} else {
+		dst = append(dst, '{')
 	}
 	if n.ack > 0 {
 		dst = append(dst, `"ack":`...)
@@ -73,7 +74,8 @@ func appendAck(dst []byte, ack uint64) []byte {
 }
 
 // parseNumbers takes the numbers from a message of a session. What is left is nil if
-// they are all there is. A text is left as it is: other members do no harm.
+// they are all there is. They are cut off in place where they are in front, so p is
+// changed; else a text is left as it is: other members do no harm.
 func parseNumbers(typ transport.MessageType, p []byte) (n numbers, rest []byte, err error) {
 	if typ == transport.MessageBinary {
 		return binaryNumbers(p)
@@ -82,11 +84,15 @@ func parseNumbers(typ transport.MessageType, p []byte) (n numbers, rest []byte, 
 	if !ok {
 		return memberNumbers(p)
 	}
-	if i == len(p) && n.seq == 0 {
-		return n, nil, nil
-	}
 	n.head = i - 1
-	return n, p, nil
+	switch {
+	case i == len(p) && n.seq == 0:
+		return n, nil, nil
+	case i == len(p) || i == 1:
+		return n, p, nil
+	}
+	p[i-1] = '{'
+	return n, p[i-1:], nil
 }
 
 func binaryNumbers(p []byte) (n numbers, rest []byte, err error) {
@@ -103,35 +109,37 @@ func binaryNumbers(p []byte) (n numbers, rest []byte, err error) {
 }
 
 // leadingNumbers reads numbers as appendHead and appendAck write them. i is where the
-// rest begins. It is not ok when p begins otherwise.
+// rest begins, which is another member, or the end. It is not ok when p begins otherwise.
 func leadingNumbers(p []byte) (n numbers, i int, ok bool) {
-	if len(p) == 0 || p[0] != '{' {
+	const seq, ack, event = `{"seq":`, `"ack":`, `{"event":`
+	if len(p) < len(seq) {
 		return n, 0, false
 	}
-	i = 1
-	for _, m := range [...]struct {
-		name string
-		v    *uint64
-	}{{`"seq":`, &n.seq}, {`"ack":`, &n.ack}} {
-		if !bytes.HasPrefix(p[i:], []byte(m.name)) {
-			continue
-		}
-		j := i + len(m.name)
-		x, size := digits(p[j:])
-		if size == 0 || j+size == len(p) {
-			return n, 0, false
-		}
-		*m.v = x
-		switch p[j+size] {
-		case ',':
-			i = j + size + 1
-		case '}':
-			return n, j + size + 1, j+size+1 == len(p)
-		default:
-			return n, 0, false
+	if i = 1; string(p[:len(seq)]) == seq {
+		if n.seq, i, ok = leadingNumber(p, len(seq)); !ok || i == len(p) {
+			return n, i, ok
 		}
 	}
-	return n, i, i > 1 || bytes.HasPrefix(p, []byte(`{"event":`))
+	if len(p)-i >= len(ack) && string(p[i:i+len(ack)]) == ack {
+		if n.ack, i, ok = leadingNumber(p, i+len(ack)); !ok || i == len(p) {
+			return n, i, ok && p[0] == '{'
+		}
+	}
+	return n, i, i > 1 && p[0] == '{' || len(p) > len(event) && string(p[:len(event)]) == event
+}
+
+// leadingNumber reads a number at p[i:] and what ends it. It is not ok unless that is the
+// comma in front of another member, or the end of p.
+func leadingNumber(p []byte, i int) (x uint64, end int, ok bool) {
+	x, size := digits(p[i:])
+	i += size
+	switch {
+	case size == 0 || i == len(p):
+		return 0, 0, false
+	case p[i] == '}':
+		return x, i + 1, i+1 == len(p)
+	}
+	return x, i + 1, p[i] == ',' && i+1 < len(p) && p[i+1] == '"'
 }
 
 // digits reads a number of at most 18 digits, and returns how many it has.
@@ -198,10 +206,10 @@ type Undelivered struct {
 }
 
 // undelivered returns a SessionError with what is kept in an outbox.
-func undelivered(reason string, out *session.Outbox[keptMessage]) *SessionError {
+func undelivered[M interface{ undelivered() Undelivered }](reason string, out *session.Outbox[M]) *SessionError {
 	e := &SessionError{Reason: reason, Dropped: out.Dropped()}
-	for _, k := range out.All() {
-		e.Unknown = append(e.Unknown, Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b})
+	for _, m := range out.All() {
+		e.Unknown = append(e.Unknown, m.undelivered())
 	}
 	return e
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/poll"
@@ -16,19 +17,68 @@ import (
 // physical is a link that a session uses for one connection.
 type physical interface {
 	link
-	// stageBehind is stage for a message that begins with head and goes on with m from
-	// skip on.
-	stageBehind(head []byte, m *transport.PreparedMessage, skip int) error
+	// stageBehind is stage for messages that begin with heads of their own.
+	stageBehind(b *transport.PreparedBatch, heads transport.Heads) (int, error)
 }
 
-func (l webSocketLink) stageBehind(head []byte, m *transport.PreparedMessage, skip int) error {
-	return l.StageBehind(head, m, skip)
+func (l webSocketLink) stageBehind(b *transport.PreparedBatch, heads transport.Heads) (int, error) {
+	return l.StageBehind(b, heads)
 }
 
-func (l pollLink) stageBehind(head []byte, m *transport.PreparedMessage, skip int) error {
-	p := m.Payload()[skip:]
-	data := append(append(make([]byte, 0, len(head)+len(p)), head...), p...)
-	return l.push(poll.Message{Data: data, Binary: m.Type() == transport.MessageBinary})
+func (l pollLink) stageBehind(b *transport.PreparedBatch, heads transport.Heads) (int, error) {
+	messages := b.Messages()
+	for i, m := range messages {
+		head, skip := heads.Next(m)
+		p := m.Payload()[skip:]
+		data := append(append(make([]byte, 0, len(head)+len(p)), head...), p...)
+		if err := l.push(poll.Message{Data: data, Binary: m.Type() == transport.MessageBinary}); err != nil {
+			return i, err
+		}
+	}
+	return len(messages), nil
+}
+
+// heads numbers messages that others get too. It is pooled.
+type heads struct {
+	numbers
+	buf  [maxHead]byte
+	text int // length of the head in buf, if it is that of the text message before; 0: it is not
+}
+
+// Shared by all sessions of the process.
+var headsPool = sync.Pool{New: func() any { return new(heads) }}
+
+// Next returns the numbers of a message, and makes those of the next. Only the first
+// takes an acknowledgement along.
+func (h *heads) Next(m *transport.PreparedMessage) (head []byte, skip int) {
+	typ := m.Type()
+	head = h.buf[:h.text]
+	if typ == transport.MessageBinary || !increment(head) {
+		head = h.appendHead(h.buf[:0], typ)
+	}
+	if h.text = 0; typ == transport.MessageText && h.ack == 0 {
+		h.text = len(head)
+	}
+	h.seq++
+	h.ack = 0
+	return head, headless(typ)
+}
+
+// increment makes the head of a text message, without an acknowledgement, that of the next.
+// It reports false when there is none, or the number becomes longer.
+func increment(head []byte) bool {
+	for i := len(head) - 2; i > 0; i-- {
+		switch c := head[i]; {
+		case c == '9':
+			head[i] = '0'
+		case '0' <= c && c < '9':
+			head[i]++
+			return true
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // sessionLink is the link of a socket whose client goes on over another connection when
@@ -38,22 +88,28 @@ func (l pollLink) stageBehind(head []byte, m *transport.PreparedMessage, skip in
 // A connection has a generation. What happens on one that is not the latest is not
 // heard of: its frames may come after the client has begun to use the next.
 type sessionLink struct {
-	c      *conn
-	limits session.OutboxLimits
+	c     *conn
+	under atomic.Pointer[physical] // nil while there is no connection; set with mu held
 
-	mu      sync.Mutex // guards the fields below
-	under   physical   // nil while there is no connection
-	gen     uint32     // of the connection that has the session, or is being made
-	claim   session.Claim
-	in      session.Inbox
-	out     session.Outbox[keptMessage]
+	mu    sync.Mutex // guards the fields below
+	gen   uint32     // of the connection that has the session, or is being made
+	heard bool       // the client is known to have its token
+	over  bool       // no other connection may come
+	left  bool       // the client may have begun another session
+	told  bool       // the socket knows that it has ended
+	claim session.Claim
+	in    session.Inbox
+	out   session.Outbox[sentMessage]
+	chunk *chunk        // where the next message is kept; nil: in another one
+	more  *sessionExtra // nil until it is needed
+}
+
+// sessionExtra is what a session needs that has lost a connection, or is short of room.
+// The mutex of the session guards it.
+type sessionExtra struct {
+	entry   detachedEntry // in the server's list while there is no connection
 	charged int64         // of what is kept, to the budget
 	since   time.Duration // when the connection was lost, on the pulse's clock
-	heard   bool          // the client is known to have its token
-	over    bool          // no other connection may come
-	left    bool          // the client may have begun another session
-	told    bool          // the socket knows that it has ended
-	entry   detachedEntry // in the server's list while there is no connection
 	onRoom  func()        // called when there may be room in the queue; nil: nobody wants it
 	has     uint64        // number of the last message that the client had when it came back
 	next    uint64        // the first message that waits for room in the queue of the connection; 0: none does
@@ -62,10 +118,17 @@ type sessionLink struct {
 	replaced chan struct{}   // closed when another connection takes the place of this one; nil: nobody waits
 }
 
-// keptMessage is a message that the client has not acknowledged.
-type keptMessage struct {
-	typ transport.MessageType
-	b   []byte // without numbers
+// lags reports whether messages wait for room in the queue of the connection. It is called
+// with mu held.
+func (l *sessionLink) lags() bool { return l.more != nil && l.more.next > 0 }
+
+// extra returns the extra. It is called with mu held.
+func (l *sessionLink) extra() *sessionExtra {
+	if l.more == nil {
+		l.more = new(sessionExtra)
+		l.more.entry.link = l
+	}
+	return l.more
 }
 
 // errSessionOver is what a link returns whose session has ended.
@@ -73,11 +136,8 @@ var errSessionOver error = &sentinel{"the session has ended", net.ErrClosed}
 
 // newSessionLink returns the link of a new session, and the token of its client.
 func newSessionLink(c *conn) (l *sessionLink, token string) {
-	o := &c.server.opts
 	token = newSessionToken()
-	l = &sessionLink{c: c, limits: o.kept, claim: session.NewClaim(token), since: c.server.pulse.now()}
-	l.entry.link = l
-	return l, token
+	return &sessionLink{c: c, claim: session.NewClaim(token)}, token
 }
 
 func newSessionToken() string {
@@ -91,46 +151,19 @@ func newSessionToken() string {
 func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.send(typ, p, func(u physical, head []byte) error {
-		m := encodedPool.Get().(*encoded)
-		defer m.free()
-		m.b = append(append(m.b[:0], head...), p[headless(typ):]...)
-		return u.queue(typ, m.b)
-	}, func() []byte { return append(make([]byte, 0, len(p)), p...) })
-}
-
-// stage is that of link.
-func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	messages := b.Messages()
-	for i, m := range messages {
-		err := l.send(m.Type(), m.Payload(), func(u physical, head []byte) error {
-			return u.stageBehind(head, m, headless(m.Type()))
-		}, m.Payload)
-		if err != nil {
-			return i, err
-		}
-	}
-	return len(messages), nil
-}
-
-// send gives a message a number, sends it by write if there is a connection, and keeps
-// what keep returns. It is called with mu held.
-func (l *sessionLink) send(typ transport.MessageType, p []byte, write func(physical, []byte) error, keep func() []byte) error {
 	if l.over {
 		return errSessionOver
 	}
-	if l.next > 0 {
-		return l.sendLater(typ, p, keep)
+	n, u := numbers{seq: l.out.Last() + 1}, l.current()
+	if l.lags() {
+		return l.sendLater(l.number(n, typ, p), len(p))
 	}
-	if u := l.under; u != nil {
-		var buf [maxHead]byte
-		n := numbers{seq: l.out.Last() + 1}
-		if l.in.Owes() {
-			n.ack = l.in.Owed()
-		}
-		switch err := write(u, n.appendHead(buf[:0], typ)); {
+	if u != nil && l.in.Owes() {
+		n.ack = l.in.Owed()
+	}
+	m := l.number(n, typ, p)
+	if u != nil {
+		switch err := u.queue(typ, m.b); {
 		case err == nil:
 			if n.ack > 0 {
 				l.in.Ack()
@@ -140,17 +173,69 @@ func (l *sessionLink) send(typ transport.MessageType, p []byte, write func(physi
 		}
 		// Any other error: the connection is lost, which l is about to be told.
 	}
-	l.out.Add(keptMessage{typ, keep()}, len(p))
+	l.keep(m, len(p))
 	l.bound()
 	return nil
 }
 
-// sendLater is send while earlier messages wait for room in the queue of the
+// stage is that of link.
+func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	messages := b.Messages()
+	u := l.current()
+	if u == nil || l.lags() || l.over {
+		for i, m := range messages {
+			if err := l.stageLater(m); err != nil {
+				return i, err
+			}
+		}
+		return len(messages), nil
+	}
+	h := headsPool.Get().(*heads)
+	defer headsPool.Put(h)
+	h.numbers, h.text = numbers{seq: l.out.Last() + 1}, 0
+	acks := l.in.Owes()
+	if acks {
+		h.ack = l.in.Owed()
+	}
+	n, err := u.stageBehind(b, h)
+	if n > 0 && acks {
+		l.in.Ack()
+	}
+	if err != nil && err != transport.ErrQueueFull && err != errTooLarge {
+		n, err = len(messages), nil // the connection is lost, which l is about to be told
+	}
+	for _, m := range messages[:n] {
+		l.out.Add(sharedMessage(m), len(m.Payload()))
+	}
+	l.bound()
+	return n, err
+}
+
+// stageLater is stage for a message that cannot be sent now.
+func (l *sessionLink) stageLater(m *transport.PreparedMessage) error {
+	switch {
+	case l.over:
+		return errSessionOver
+	case l.lags():
+		return l.sendLater(sharedMessage(m), len(m.Payload()))
+	}
+	l.out.Add(sharedMessage(m), len(m.Payload()))
+	l.bound()
+	return nil
+}
+
+func sharedMessage(m *transport.PreparedMessage) sentMessage {
+	return sentMessage{b: m.Payload(), typ: uint8(m.Type())}
+}
+
+// sendLater keeps a message while earlier ones wait for room in the queue of the
 // connection. What is too much is refused, as by a queue that is full.
-func (l *sessionLink) sendLater(typ transport.MessageType, p []byte, keep func() []byte) error {
-	l.out.Add(keptMessage{typ, keep()}, len(p))
-	if l.out.Full(l.limits) || !l.charge() {
-		l.out.Undo()
+func (l *sessionLink) sendLater(m sentMessage, size int) error {
+	l.keep(m, size)
+	if l.out.Full(l.c.server.opts.kept) || !l.charge() {
+		l.undo(m)
 		l.charge() // it holds less
 		return transport.ErrQueueFull
 	}
@@ -165,18 +250,25 @@ const keptCost = 64
 // acknowledged that, the session cannot go on, and both ends are told. Without a
 // connection it has come to that. It is called with mu held.
 func (l *sessionLink) bound() {
-	for l.out.Full(l.limits) || !l.charge() {
-		if l.under == nil {
+	for l.out.Full(l.c.server.opts.kept) || !l.charge() {
+		if l.current() == nil {
 			l.finish("more waited for the client than is kept")
 			return
 		}
-		l.out.Drop()
+		if m, ok := l.out.Drop(); ok {
+			l.free(m)
+		}
 	}
 }
 
-// charge counts what is kept against the budget, and reports whether there is room.
+// charge counts what is kept against the budget, and reports whether there is room. It is
+// called with mu held.
 func (l *sessionLink) charge() bool {
-	return chargeWaiting(l.c.server.budget, &l.charged, l.out.Bytes()+l.out.Len()*keptCost)
+	n := l.out.Bytes() + l.out.Len()*keptCost
+	if n < chargeStep && l.more == nil {
+		return true // and nothing was counted before
+	}
+	return chargeWaiting(l.c.server.budget, &l.extra().charged, n)
 }
 
 func (l *sessionLink) flush() {
@@ -187,9 +279,10 @@ func (l *sessionLink) flush() {
 
 // current returns the connection, nil if there is none.
 func (l *sessionLink) current() physical {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.under
+	if u := l.under.Load(); u != nil {
+		return *u
+	}
+	return nil
 }
 
 func (l *sessionLink) wait(ctx context.Context) error {
@@ -225,7 +318,7 @@ func (l *sessionLink) closeNow() { l.end(func(u physical) { u.closeNow() }) }
 func (l *sessionLink) end(f func(physical)) {
 	l.mu.Lock()
 	l.over = true
-	u := l.under
+	u := l.current()
 	switch {
 	case u == nil:
 		l.finish("it was closed")
@@ -312,11 +405,13 @@ func (l *sessionLink) settle(err error) {
 		return
 	}
 	l.told = true
-	l.c.server.detached.remove(&l.entry)
+	if l.more != nil {
+		l.c.server.detached.remove(&l.more.entry)
+	}
 	if e := l.undelivered(err); e != nil {
 		err = e
 	}
-	l.out = session.Outbox[keptMessage]{}
+	l.out, l.chunk = session.Outbox[sentMessage]{}, nil
 	l.charge()
 	l.release()
 	go l.c.ended(err) // owned by c: ends with its disconnect handlers
@@ -336,18 +431,20 @@ func (l *sessionLink) undelivered(err error) error {
 	return e
 }
 
-// visit looks whether the session has been without a connection for too long, and sends
-// an acknowledgement that nothing else has taken along.
+// visit looks whether the session has been without a connection for too long, sends an
+// acknowledgement that nothing else has taken along, and gives back what memory it can.
 func (l *sessionLink) visit(now time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	u := l.current()
 	switch {
 	case l.told:
-	case l.under == nil && now-l.since >= l.c.server.opts.window:
+	case u == nil && now-l.extra().since >= l.c.server.opts.window:
 		l.finish("the client did not come back in time (WithSessionWindow)")
-	case l.under != nil && l.in.Owes():
-		l.sendAck(l.under)
+	case u != nil && l.in.Owes():
+		l.sendAck(u)
 	}
+	l.idle()
 }
 
 // stalled is told that the client takes nothing on a connection of a generation.
@@ -391,17 +488,3 @@ func (l *sessionLink) generation() uint32 {
 	defer l.mu.Unlock()
 	return l.gen
 }
-
-// sessionHandler passes what happens on a WebSocket connection to its session.
-type sessionHandler struct {
-	l   *sessionLink
-	gen uint32
-}
-
-func (h sessionHandler) OnMessage(_ *transport.Conn, typ transport.MessageType, payload []byte) {
-	h.l.received(h.gen, typ, payload)
-}
-
-func (h sessionHandler) OnStall(*transport.Conn) { h.l.stalled(h.gen) }
-
-func (h sessionHandler) OnClose(_ *transport.Conn, err error) { h.l.lost(h.gen, err) }

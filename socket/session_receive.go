@@ -19,14 +19,15 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		l.mu.Unlock()
 		return
 	}
-	l.heard, l.left = l.claim.Heard(gen), false
+	l.claim.Heard()
+	l.heard, l.left = true, false
 	fresh := p != nil
 	if most := c.server.opts.maxMessage; err == nil && most > 0 && size-n.head > most {
 		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(most),
 			Actual: int64(size - n.head), Option: "MaxMessageSize"}
 	}
 	if err == nil && n.ack > 0 {
-		err = l.out.Ack(n.ack, func(keptMessage) {})
+		err = l.out.Ack(n.ack, l.free)
 		l.charge() // it holds less
 	}
 	if err == nil && fresh && n.seq > 0 {
@@ -40,18 +41,21 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	var mine bool
 	if fresh {
 		// With mu held, so that messages of two connections come in their order.
+		var room <-chan struct{}
 		if mine = c.turn.begin(); !mine && apart != nil {
-			mine, l.room = c.turn.place(task{run: func() { l.note(n.seq, size) }})
+			mine, room = c.turn.place(task{run: func() { l.note(n.seq, size) }})
 		} else if !mine {
 			kept := append(make([]byte, 0, len(p)), p...)
-			mine, l.room = c.turn.place(task{run: func() { l.handle(n.seq, size, typ, kept) }, weight: len(kept)})
+			mine, room = c.turn.place(task{run: func() { l.handle(n.seq, size, typ, kept) }, weight: len(kept)})
 			p = kept
 		}
 		if mine {
 			l.handled(n.seq, size)
+		} else {
+			l.awaits(room)
 		}
 	}
-	if l.room != nil {
+	if l.more != nil && l.more.room != nil {
 		l.await()
 	}
 	l.mu.Unlock()
@@ -80,8 +84,10 @@ func (l *sessionLink) handled(seq uint64, size int) {
 		return
 	}
 	l.in.Handled(seq, size)
-	if l.under != nil && l.in.Due() {
-		l.sendAck(l.under)
+	if l.in.Due() {
+		if u := l.current(); u != nil {
+			l.sendAck(u)
+		}
 	}
 }
 
@@ -113,20 +119,29 @@ func (l *sessionLink) admit(gen uint32, n numbers, message bool, size int) bool 
 // client that connects over and over would leave one message more each time. It is
 // called with mu held, and gives it up meanwhile.
 func (l *sessionLink) listens(gen uint32) bool {
-	for l.room != nil && gen == l.gen && !l.over {
+	for l.more != nil && l.more.room != nil && gen == l.gen && !l.over {
 		l.await()
 	}
 	return gen == l.gen && !l.over
+}
+
+// awaits notes that what has come has to wait for room, unless that is nil. It is called
+// with mu held.
+func (l *sessionLink) awaits(room <-chan struct{}) {
+	if l.more != nil || room != nil {
+		l.extra().room = room
+	}
 }
 
 // await waits until what has come has room behind the handlers, or another connection
 // takes the place of that which the caller reads. It is called with mu held, and gives it
 // up meanwhile.
 func (l *sessionLink) await() {
-	if l.replaced == nil {
-		l.replaced = make(chan struct{})
+	x := l.extra()
+	if x.replaced == nil {
+		x.replaced = make(chan struct{})
 	}
-	room, replaced := l.room, l.replaced
+	room, replaced := x.room, x.replaced
 	l.mu.Unlock()
 	left := true
 	select {
@@ -135,16 +150,16 @@ func (l *sessionLink) await() {
 	case <-replaced:
 	}
 	l.mu.Lock()
-	if !left && l.room == room {
-		l.room = nil
+	if !left && x.room == room {
+		x.room = nil
 	}
 }
 
 // release ends the waits of those who read earlier connections. It is called with mu
 // held.
 func (l *sessionLink) release() {
-	if l.replaced != nil {
-		close(l.replaced)
-		l.replaced = nil
+	if x := l.more; x != nil && x.replaced != nil {
+		close(x.replaced)
+		x.replaced = nil
 	}
 }

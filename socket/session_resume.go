@@ -22,9 +22,10 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 	if l.over {
 		l.finish("messages that the client needs are not kept any more")
 	} else {
-		l.has = o.Last
+		l.extra().has = o.Last
 		token := newSessionToken()
-		l.gen = l.claim.Attach(token)
+		l.claim.Attach(token)
+		l.gen++
 		a = session.Answer{
 			Session: session.Session{ID: l.c.id, Token: token},
 			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),
@@ -41,11 +42,13 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 // detach takes the session from its connection, if there is one, which it returns. It is
 // called with mu held.
 func (l *sessionLink) detach() physical {
-	u := l.under
+	u := l.current()
 	if u != nil {
-		l.under, l.next = nil, 0
-		l.since = l.c.server.pulse.now()
-		l.c.server.detached.add(&l.entry)
+		l.under.Store(nil)
+		x := l.extra()
+		x.next = 0
+		x.since = l.c.server.pulse.now()
+		l.c.server.detached.add(&x.entry)
 	}
 	return u
 }
@@ -59,39 +62,45 @@ func (l *sessionLink) attach(gen uint32, u physical) {
 		u.closeNow()
 		return
 	}
-	l.c.server.detached.remove(&l.entry)
-	l.under = u
-	if l.out.Last() > l.has {
-		l.next = l.has + 1
-		l.sendAgain(gen)
-	}
-	if l.onRoom != nil {
-		l.onRoom() // what waits above may leave over this one
+	l.under.Store(&u)
+	if x := l.more; x != nil {
+		l.c.server.detached.remove(&x.entry)
+		if l.out.Last() > x.has {
+			x.next = x.has + 1
+			l.sendAgain(gen, u)
+		}
+		if x.onRoom != nil {
+			x.onRoom() // what waits above may leave over this one
+		}
 	}
 	l.mu.Unlock()
 }
 
 // sendAgain sends what the client does not have, as far as there is room in the queue of
 // the connection, and the rest as soon as there is. It is called with mu held.
-func (l *sessionLink) sendAgain(gen uint32) {
-	m := encodedPool.Get().(*encoded)
-	defer m.free()
-	for n, k := range l.out.From(l.next) {
-		l.next = n
-		m.b = append(numbers{seq: n}.appendHead(m.b[:0], k.typ), k.b[headless(k.typ):]...)
-		switch l.under.queue(k.typ, m.b) {
+func (l *sessionLink) sendAgain(gen uint32, u physical) {
+	buf := encodedPool.Get().(*encoded)
+	defer buf.free()
+	x := l.more
+	for n, m := range l.out.From(x.next) {
+		x.next = n
+		b := m.again(n, buf.b)
+		if m.head == 0 {
+			buf.b = b
+		}
+		switch u.queue(m.messageType(), b) {
 		case transport.ErrQueueFull:
-			go l.goOn(gen, l.under) // owned by l: ends with the connection, or when all is sent
+			go l.goOn(gen, u) // owned by l: ends with the connection, or when all is sent
 			return
 		case errTooLarge: // for the queue of this transport
-			u := l.detach()
+			l.detach()
 			l.finish("a message that was kept is larger than the send queue")
 			u.closeNow()
 			return
 		}
 		// Any other error means that it is lost again, which l is about to be told.
 	}
-	l.next = 0
+	x.next = 0
 }
 
 // goOn goes on with sendAgain when the connection has room.
@@ -101,7 +110,7 @@ func (l *sessionLink) goOn(gen uint32, u physical) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if gen == l.gen && l.under != nil && !l.over {
-		l.sendAgain(gen)
+	if gen == l.gen && l.current() != nil && !l.over {
+		l.sendAgain(gen, u)
 	}
 }

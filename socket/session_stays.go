@@ -9,7 +9,7 @@ import "github.com/kleeedolinux/socket.go/socket/internal/session"
 // transport works. If it does not, this session is over as soon as its connection is, which
 // l.left says until something is heard of the client. It is called with mu held.
 func (l *sessionLink) stays(last uint64) bool {
-	if l.under == nil || l.out.Resume(last) != session.ErrGap {
+	if l.current() == nil || l.out.Resume(last) != session.ErrGap {
 		return false
 	}
 	l.left = true

@@ -8,30 +8,27 @@ import (
 
 // payload is the text of every message: an event, so that the event layer can be
 // measured with the same load.
-func payload(size int) []byte {
-	const head, tail = `{"event":"m","data":"`, `"}`
-	return []byte(head + strings.Repeat("x", size-len(head)-len(tail)) + tail)
+func payload(event string, size int) []byte {
+	const begin, middle, end = `{"event":"`, `","data":"`, `"}`
+	return []byte(begin + event + middle + strings.Repeat("x", size-len(begin+event+middle+end)) + end)
 }
 
-// clientFrame is a masked text frame. The key is fixed: masking costs the server
-// the same with any.
+// maskKey is fixed: masking costs the server the same with any.
+var maskKey = [4]byte{0xa1, 0x5c, 0x3e, 0x97}
+
+// clientFrame is a masked text frame.
 func clientFrame(size int) []byte {
-	return clientFrameOf(payload(size))
+	return clientFrameOf(payload("m", size))
 }
 
 // clientFrameOf is a masked text frame with that payload.
 func clientFrameOf(payload []byte) []byte {
-	key := [4]byte{0xa1, 0x5c, 0x3e, 0x97}
-	b := append(frameHeader(len(payload), 0x80), key[:]...)
-	for i, x := range payload {
-		b = append(b, x^key[i%4])
-	}
-	return b
+	return appendClientFrame(nil, payload)
 }
 
 // serverFrame is the same message as every server sends it: one frame, and the
 // shortest form of its length.
-func serverFrame(size int) []byte { return append(frameHeader(size, 0), payload(size)...) }
+func serverFrame(size int) []byte { return append(frameHeader(size, 0), payload("m", size)...) }
 
 // stream is a server's output: frames one after the other, at least n bytes.
 func stream(frame []byte, n int) []byte { return bytes.Repeat(frame, n/len(frame)+1) }

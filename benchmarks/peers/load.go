@@ -28,14 +28,14 @@ const (
 // It costs as little as it can, for the server is to be the one that is busy: one
 // thread over epoll, frames made beforehand, what comes is counted by bytes. All
 // the messages are equal, so what comes is also known beforehand, and compared.
-func runLoad(addr, name string) error {
+func runLoad(addr, server, name string) error {
 	w, err := findWorkload(name)
 	if err != nil {
 		return err
 	}
 	var l *load
 	if w.kind != connects {
-		if l, err = newLoad(addr, w); err != nil {
+		if l, err = newLoad(addr, server, w); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func runLoad(addr, name string) error {
 			}
 			fmt.Println(l.w.conns)
 		case "connect":
-			if fds, err = dialAll(addr, w.conns, w.deflate); err != nil {
+			if fds, err = dialAll(addr, w.conns, handshake{w.deflate, server == withSessions}); err != nil {
 				return err
 			}
 			fmt.Println(len(fds))
@@ -89,6 +89,7 @@ type load struct {
 	received int64     // whole messages
 	due      int64     // messages that have yet to come
 	deflated *deflated // nil unless messages are compressed
+	session  *session  // nil unless they are numbered
 	reads    int       // so that every 16th large read is compared
 
 	// Broadcasts. arrived counts, for each message under way, the connections
@@ -105,12 +106,13 @@ type client struct {
 	partial int    // bytes of a frame that has not come as a whole
 	got     int    // whole frames
 	next    int    // compressed messages sent
-	rest    []byte // of a compressed frame that has not come as a whole
+	rest    []byte // of a compressed or numbered frame that has not come as a whole
 	unsent  []byte // what the kernel did not take yet
+	numbers        // of its session
 }
 
-func newLoad(addr string, w workload) (*load, error) {
-	fds, err := dialAll(addr, w.conns, w.deflate)
+func newLoad(addr, server string, w workload) (*load, error) {
+	fds, err := dialAll(addr, w.conns, handshake{w.deflate, server == withSessions})
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +134,15 @@ func newLoad(addr string, w workload) (*load, error) {
 		theirs:  len(answer),
 		arrived: make([]int, window),
 	}
+	if w.kind == arrivals {
+		quiet := clientFrameOf(payload("n", w.size))
+		l.frames = append(bytes.Repeat(quiet, w.inFlight-1), frame...)
+	}
 	if w.deflate != notDeflated {
 		l.deflated = newDeflated(w.deflate, w.size)
+	}
+	if server == withSessions {
+		l.session = newSession(w.size)
 	}
 	for i, fd := range fds {
 		l.conns[i] = client{fd: fd, index: int32(i)}
@@ -170,7 +179,7 @@ func (l *load) run(d time.Duration) error {
 		for i := range l.conns {
 			n := l.w.inFlight
 			if d == 0 {
-				n = 1
+				n = l.w.answers()
 			}
 			l.due += int64(n)
 			if err := l.send(&l.conns[i], n); err != nil {
@@ -184,6 +193,9 @@ func (l *load) run(d time.Duration) error {
 		now := time.Now()
 		running := now.Before(deadline)
 		if l.due == 0 && !running {
+			if d == 0 {
+				return l.ackAll()
+			}
 			return nil
 		}
 		left := deadline.Add(patience).Sub(now)
@@ -260,6 +272,13 @@ func (l *load) read(c *client, running bool) error {
 		}
 		return l.took(c, whole, running)
 	}
+	if l.session != nil {
+		whole, err := l.session.take(c, l.buf[:n])
+		if err != nil {
+			return err
+		}
+		return l.took(c, whole, running)
+	}
 	l.reads++
 	if n <= 4096 || l.reads%16 == 0 {
 		if want := l.stream[c.partial:][:n]; !bytes.Equal(l.buf[:n], want) {
@@ -277,13 +296,17 @@ func (l *load) took(c *client, whole int, running bool) error {
 	if whole == 0 {
 		return nil
 	}
+	whole *= l.w.answers()
 	l.received += int64(whole)
 	l.due -= int64(whole)
 	if l.due < 0 {
 		return fmt.Errorf("the server sent more messages than were due")
 	}
 	if l.w.mode() != "echo" {
-		return l.note(c, whole)
+		if err := l.note(c, whole); err != nil || c.owes < ackEvery {
+			return err
+		}
+		return l.write(c, l.session.ack(c))
 	}
 	if !running {
 		return nil
@@ -308,16 +331,33 @@ func (l *load) note(c *client, n int) error {
 	return nil
 }
 
+// ackAll acknowledges what has come on all connections, as a client does a second later.
+func (l *load) ackAll() error {
+	for i := range l.conns {
+		if c := &l.conns[i]; c.owes > 0 {
+			if err := l.write(c, l.session.ack(c)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // send sends n messages in one write.
 func (l *load) send(c *client, n int) error {
+	switch {
+	case l.deflated != nil:
+		return l.write(c, l.deflated.frames(c, n))
+	case l.session != nil:
+		return l.write(c, l.session.frames(c, n, l.w.kind == arrivals))
+	}
+	return l.write(c, l.frames[:n*l.ours])
+}
+
+// write writes frames, and leaves to resume what the kernel does not take.
+func (l *load) write(c *client, b []byte) error {
 	if len(c.unsent) > 0 {
 		return fmt.Errorf("a message is due before the one before it has left")
-	}
-	var b []byte
-	if l.deflated != nil {
-		b = l.deflated.frames(c, n)
-	} else {
-		b = l.frames[:n*l.ours]
 	}
 	for {
 		sent, err := syscall.Write(c.fd, b)
@@ -333,6 +373,9 @@ func (l *load) send(c *client, n int) error {
 			return nil
 		}
 		c.unsent = b[sent:]
+		if l.session != nil {
+			c.unsent = bytes.Clone(c.unsent) // what is numbered is made anew each time
+		}
 		return l.watch(c, syscall.EPOLLIN|syscall.EPOLLOUT)
 	}
 }

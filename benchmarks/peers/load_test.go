@@ -17,6 +17,7 @@ var testWorkloads = []workload{
 	{name: "echo", kind: echoes, conns: 3, inFlight: 1, size: 64},
 	{name: "echo in flight", kind: echoes, conns: 3, inFlight: 8, size: 64},
 	{name: "large echo", kind: echoes, conns: 2, inFlight: 1, size: 64 << 10},
+	{name: "one way", kind: arrivals, conns: 3, inFlight: 8, size: 64},
 	{name: "broadcast", kind: broadcasts, conns: 5, inFlight: 4, size: 64},
 	{name: "compressed", kind: echoes, conns: 3, inFlight: 8, size: 500, deflate: alone},
 	{name: "takeover", kind: echoes, conns: 3, inFlight: 8, size: 500, deflate: takeover},
@@ -32,7 +33,7 @@ func TestEveryServerDoesEveryWorkload(t *testing.T) {
 					t.Skip("the server does not offer it")
 				}
 				addr := listen(t, func(l net.Listener) { servers[name].serve(l, w) })
-				l, err := newLoad(addr, w)
+				l, err := newLoad(addr, name, w)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +76,7 @@ func TestLoadNoticesServersThatAreWrong(t *testing.T) {
 					}
 				}))
 			})
-			l, err := newLoad(addr, testWorkloads[0])
+			l, err := newLoad(addr, "", testWorkloads[0])
 			if err == nil {
 				l.close()
 				t.Fatal("the load is content")

@@ -5,6 +5,7 @@
 //	go run . -check                   # the same, coarse: a few minutes
 //	go run . -check -row "64 KiB" -servers gws,socket.go
 //	go run . -row chat -servers socket.go -profile /tmp/profiles
+//	go run . -servers "socket.go events,socket.go sessions" -base "socket.go events"
 //
 // Each server runs in a process of its own on the first processor, the load in
 // another on the second; the server's CPU time is read before and after each
@@ -27,8 +28,8 @@ func main() {
 	if len(os.Args) == 5 && os.Args[1] == "server" {
 		exit(runServer(os.Args[2], os.Args[3], os.Args[4]))
 	}
-	if len(os.Args) == 4 && os.Args[1] == "load" {
-		exit(runLoad(os.Args[2], os.Args[3]))
+	if len(os.Args) == 5 && os.Args[1] == "load" {
+		exit(runLoad(os.Args[2], os.Args[3], os.Args[4]))
 	}
 	row := flag.String("row", "", "only rows whose name matches this regular expression")
 	only := flag.String("servers", "", "only these servers, separated by commas")
@@ -53,7 +54,7 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	names := serverNames()
+	names := columns()
 	if *only != "" {
 		names = strings.Split(*only, ",")
 	}
@@ -77,11 +78,14 @@ func main() {
 	exit(nil)
 }
 
-// serverNames is the order of the columns: peers, what system calls alone cost, this
+// columns is the order of the columns: peers, what system calls alone cost, this
 // module.
-func serverNames() []string {
+func columns() []string {
 	return []string{"gws", "gorilla", "coder", "gobwas", "nbio", "limit", "socket.go", "socket.go events"}
 }
+
+// serverNames are all that can be measured.
+func serverNames() []string { return append(columns(), withSessions) }
 
 func findWorkload(name string) (workload, error) {
 	i := slices.IndexFunc(workloads, func(w workload) bool { return w.name == name })

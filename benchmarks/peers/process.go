@@ -100,7 +100,7 @@ func startPair(name string, w workload, profile string) (*pair, error) {
 		s.stop()
 		return nil, err
 	}
-	l, err := start(1, "load", addr, w.name)
+	l, err := start(1, "load", addr, name, w.name)
 	if err != nil {
 		s.stop()
 		return nil, err

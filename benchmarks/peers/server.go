@@ -26,6 +26,7 @@ var servers = map[string]server{
 	"limit":            limitServer{},
 	"socket.go":        messageServer{},
 	"socket.go events": eventServer{},
+	withSessions:       eventServer{}, // what is another is the load
 	"gorilla":          gorillaServer{},
 	"coder":            coderServer{},
 	"gobwas":           gobwasServer{},

@@ -108,6 +108,7 @@ func (eventServer) serve(l net.Listener, row workload) error {
 		socket.Handle(s, "m", func(_ socket.Socket, text string) { s.BroadcastToRoom("room", "m", text) })
 	} else {
 		socket.Handle(s, "m", func(c socket.Socket, text string) { c.Send("m", text) })
+		socket.Handle(s, "n", func(socket.Socket, string) {})
 	}
 	return http.Serve(l, s)
 }

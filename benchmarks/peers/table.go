@@ -64,6 +64,9 @@ func (r *runner) row(w workload) error {
 	texts := make([]string, len(cells))
 	for i, c := range cells {
 		texts[i] = c.text(base, w)
+		if q := c.ratios(base); r.verbose && len(q) > 0 {
+			fmt.Fprintf(os.Stderr, "%s: %s: half of the ratios are %.3fx to %.3fx\n", w.name, r.names[i], quantile(q, 0.25), quantile(q, 0.75))
+		}
 		if c.failed != nil && c.failed != errNotOffered {
 			fmt.Fprintf(os.Stderr, "peers: %s: %s: %v\n", w.name, r.names[i], c.failed)
 		}
@@ -144,11 +147,19 @@ func (c *cell) text(base []float64, w workload) string {
 	if base == nil {
 		return figure
 	}
+	return fmt.Sprintf("%.2fx (%s)", median(c.ratios(base)), figure)
+}
+
+// ratios are those of each round to that of base, which may be nil.
+func (c *cell) ratios(base []float64) []float64 {
+	if base == nil || c.failed != nil {
+		return nil
+	}
 	ratios := make([]float64, len(c.figures))
 	for i, x := range c.figures {
 		ratios[i] = base[i] / x
 	}
-	return fmt.Sprintf("%.2fx (%s)", median(ratios), figure)
+	return ratios
 }
 
 // round keeps the server busy once, and returns its microseconds of CPU for each
@@ -209,7 +220,7 @@ func idleMemory(name string, w workload) (float64, error) {
 		return 0, err
 	}
 	// The first connections make the server load what it then has for all.
-	warm, err := start(1, "load", addr, workloads[0].name)
+	warm, err := start(1, "load", addr, name, workloads[0].name)
 	if err != nil {
 		return 0, err
 	}
@@ -223,7 +234,7 @@ func idleMemory(name string, w workload) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	l, err := start(1, "load", addr, w.name) // uses each connection before it is ready
+	l, err := start(1, "load", addr, name, w.name) // uses each connection before it is ready
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ type kind int
 const (
 	echoes     kind = iota // each connection sends, and gets its own messages back
 	broadcasts             // one connection sends, all receive
+	arrivals               // each connection sends, and gets an answer to the last of several
 	chats                  // many send at once, all receive
 	connects               // connections are opened
 	idles                  // connections are held that do nothing
@@ -21,7 +22,7 @@ type workload struct {
 	name     string
 	kind     kind
 	conns    int
-	inFlight int // echoes: messages under way on each connection; broadcasts: in all
+	inFlight int // echoes, arrivals: messages under way on each connection; broadcasts: in all
 	senders  int // chats: connections that send at once
 	size     int // of a message, bytes
 	deflate  deflating
@@ -35,6 +36,7 @@ var workloads = []workload{
 	{name: "echo, 1000 connections, 1 in flight, 64 B", kind: echoes, conns: 1000, inFlight: 1, size: 64},
 	{name: "echo, 100 connections, 64 KiB", kind: echoes, conns: 100, inFlight: 1, size: 64 << 10},
 	{name: "echo, 100 connections, 32 in flight", kind: echoes, conns: 100, inFlight: 32, size: 64},
+	{name: "one way, 100 connections, 32 in flight", kind: arrivals, conns: 100, inFlight: 32, size: 64},
 	{name: "broadcast to 1000, one message at a time", kind: broadcasts, conns: 1000, inFlight: 1, size: 64},
 	{name: "broadcast to 5000, 16 in flight", kind: broadcasts, conns: 5000, inFlight: 16, size: 64, rounds: 9},
 	{name: "chat, 1000 members, 64 senders at once", kind: chats, conns: 1000, senders: 64, size: 64, rounds: 11},
@@ -48,6 +50,12 @@ var workloads = []workload{
 
 // measures reports whether a server offers what the row is about.
 func (w workload) measures(server string) bool {
+	switch {
+	case w.kind == arrivals:
+		return server == "socket.go events" || server == withSessions
+	case server == withSessions && w.size > 1<<15:
+		return false // it is read frame by frame, which is of no use where one fills a read
+	}
 	return w.deflate == notDeflated || slices.Contains(deflates[w.deflate], server)
 }
 
@@ -62,6 +70,14 @@ func (w workload) mode() string {
 	return "echo"
 }
 
+// answers is how many messages one answer stands for.
+func (w workload) answers() int {
+	if w.kind == arrivals {
+		return w.inFlight
+	}
+	return 1
+}
+
 // copies is how many connections receive a message.
 func (w workload) copies() int {
 	if w.mode() == "echo" {
@@ -72,4 +88,4 @@ func (w workload) copies() int {
 
 // settle is how long a server with idle connections is left alone before its
 // memory is looked at: time for what only idle connections give back.
-const settle = 5 * time.Second
+const settle = 6 * time.Second

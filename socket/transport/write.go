@@ -114,27 +114,43 @@ func (c *Conn) stage(m *PreparedMessage) error {
 	return nil
 }
 
-// StageBehind queues a message of m's type that begins with head and goes on with m's
-// payload from skip on, and leaves it to [Conn.Flush] to write it. Where m is
-// compressed, that part is compressed once for all connections. head is not retained.
-func (c *Conn) StageBehind(head []byte, m *PreparedMessage, skip int) error {
-	rest := m.payload[skip:]
+// Heads are the begins of messages that go on as many connections get them.
+type Heads interface {
+	// Next returns what the next message begins with, which is m behind its first skip
+	// bytes. head is used until the next call. It is called with locks held: it must not
+	// block, nor call methods of connections.
+	Next(m *PreparedMessage) (head []byte, skip int)
+}
+
+// StageBehind is [Conn.StagePrepared] for messages that begin each with a head of its own.
+// Where they are compressed, what is behind it is compressed once for all connections.
+func (c *Conn) StageBehind(b *PreparedBatch, heads Heads) (int, error) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	if err := c.admit(wsproto.MaxHeaderSize + len(head) + len(rest)); err != nil {
-		return err
+	z := c.codec()
+	if c.cfg.role == wsproto.RoleClient {
+		z = nil
 	}
-	h := wsproto.Header{Fin: true, Opcode: m.op}
-	if z := c.codec(); z != nil && c.cfg.role == wsproto.RoleServer {
-		if v := z.alone(m, skip); v != nil {
+	for i, m := range b.messages {
+		head, skip := heads.Next(m)
+		rest := m.payload[skip:]
+		if err := c.admit(wsproto.MaxHeaderSize + len(head) + len(rest)); err != nil {
+			return i, err
+		}
+		h := wsproto.Header{Fin: true, Opcode: m.op}
+		var v *variant
+		if z != nil {
+			v = z.alone(m, skip)
+		}
+		if v != nil {
 			h.RSV = rsv1
 			c.appendParts(h, deflate.AppendStored(make([]byte, 0, maxStored), head), v.payload())
 			z.noteParts(head, rest, v, c.cfg.budget)
-			return nil
+			continue
 		}
+		c.appendParts(h, head, rest)
 	}
-	c.appendParts(h, head, rest)
-	return nil
+	return len(b.messages), nil
 }
 
 // maxStored is the room for a head of ordinary size as a stored block.

@@ -15,8 +15,8 @@ const (
 type Inbox struct {
 	last    uint64 // of the messages that have come
 	handled uint64
-	acked   uint64
-	unacked int // bytes
+	owed    uint32 // of those, how many are not acknowledged
+	unacked uint32 // their bytes, as far as they matter
 }
 
 // Take judges a message: it is fresh, or one that has been there before, over another
@@ -34,25 +34,26 @@ func (i *Inbox) Take(n uint64) (fresh bool, err error) {
 
 // Handled notes that the handlers are called for message n, of size bytes.
 func (i *Inbox) Handled(n uint64, size int) {
+	i.owed += uint32(n - i.handled)
 	i.handled = n
-	i.unacked += size
+	i.unacked += uint32(min(size, ackBytes))
 }
 
 // Last returns the number of the last message that has come, 0 before the first.
 func (i *Inbox) Last() uint64 { return i.last }
 
 // Owes reports whether something was handled that was not acknowledged.
-func (i *Inbox) Owes() bool { return i.handled != i.acked }
+func (i *Inbox) Owes() bool { return i.owed > 0 }
 
 // Owed returns the number of the last message that was handled.
 func (i *Inbox) Owed() uint64 { return i.handled }
 
 // Due reports whether so much was handled that an acknowledgement must not wait for the
 // next message the other way.
-func (i *Inbox) Due() bool { return i.handled-i.acked >= ackMessages || i.unacked >= ackBytes }
+func (i *Inbox) Due() bool { return i.owed >= ackMessages || i.unacked >= ackBytes }
 
 // Ack returns the number to acknowledge, and notes that the other end is told.
 func (i *Inbox) Ack() uint64 {
-	i.acked, i.unacked = i.handled, 0
+	i.owed, i.unacked = 0, 0
 	return i.handled
 }

@@ -32,13 +32,20 @@ type OutboxLimits struct {
 //
 // It never refuses a message: whether there is room for it is [Outbox.Full], and what to
 // do then is for the caller to decide, who can drop the oldest. The zero value is empty
-// and takes no memory beyond its own; so does one whose messages are all acknowledged.
+// and takes no memory beyond its own. One whose messages are all acknowledged keeps the
+// room of a few for the next, until [Outbox.Shrink].
 type Outbox[M any] struct {
-	ring  []kept[M] // a power of two of places; message n is in place n mod len
-	first uint64    // number of the oldest that is kept; last+1 if none is
-	last  uint64    // number of the newest
+	ring  *ring[M] // nil: nothing is kept
+	last  uint64   // number of the newest
 	acked uint64
-	bytes int // of what is kept
+}
+
+// ring is the room for what is kept.
+type ring[M any] struct {
+	places []kept[M] // a power of two of them; message n is in place n mod len
+	count  int       // of messages, the last of them the newest
+	bytes  int
+	few    [4]kept[M] // the first places
 }
 
 // kept is a message of a number of bytes.
@@ -47,37 +54,66 @@ type kept[M any] struct {
 	size int
 }
 
+// emptyPlaces is how many places an Outbox has at most that keeps nothing.
+const emptyPlaces = 128
+
 // Add keeps a message of size bytes and returns its number.
 func (o *Outbox[M]) Add(m M, size int) uint64 {
-	if o.first == 0 {
-		o.first = 1
+	r := o.ring
+	if r == nil {
+		r = new(ring[M])
+		r.places = r.few[:]
+		o.ring = r
 	}
-	n := o.Len()
-	if n == len(o.ring) {
-		o.grow(max(2*n, 4))
+	if r.count == len(r.places) {
+		o.grow()
 	}
 	o.last++
-	*o.place(o.last) = kept[M]{m, size}
-	o.bytes += size
+	k := r.place(o.last)
+	k.m, k.size = m, size
+	r.count++
+	r.bytes += size
 	return o.last
 }
 
-func (o *Outbox[M]) place(n uint64) *kept[M] { return &o.ring[n&uint64(len(o.ring)-1)] }
+func (r *ring[M]) place(n uint64) *kept[M] { return &r.places[n&uint64(len(r.places)-1)] }
 
-func (o *Outbox[M]) grow(places int) {
-	old := *o
-	o.ring = make([]kept[M], places)
-	for n := old.first; n <= old.last && len(old.ring) > 0; n++ {
-		*o.place(n) = *old.place(n)
+func (o *Outbox[M]) grow() {
+	r := o.ring
+	old := *r
+	r.places = make([]kept[M], 2*len(old.places))
+	for n := o.first(); n <= o.last; n++ {
+		*r.place(n) = *old.place(n)
 	}
+	clear(r.few[:])
 }
 
 // Undo takes the newest message out again, which nobody has seen.
 func (o *Outbox[M]) Undo() {
-	k := o.place(o.last)
-	o.bytes -= k.size
-	*k = kept[M]{}
+	o.ring.take(o.last)
 	o.last--
+	o.emptied()
+}
+
+// take takes message n out.
+func (r *ring[M]) take(n uint64) M {
+	k := r.place(n)
+	m := k.m
+	r.count--
+	r.bytes -= k.size
+	*k = kept[M]{}
+	return m
+}
+
+// emptied gives a large ring up if nothing is in it.
+func (o *Outbox[M]) emptied() {
+	if o.Len() == 0 && len(o.ring.places) > emptyPlaces {
+		o.ring = nil
+	}
+}
+
+// Shrink gives up all memory if nothing is kept. It is called now and then.
+func (o *Outbox[M]) Shrink() {
 	if o.Len() == 0 {
 		o.ring = nil
 	}
@@ -91,22 +127,30 @@ func (o *Outbox[M]) Acked() uint64 { return o.acked }
 
 // Len returns how many messages are kept, and Bytes their bytes.
 func (o *Outbox[M]) Len() int {
-	if o.first == 0 {
+	if o.ring == nil {
 		return 0
 	}
-	return int(o.last + 1 - o.first)
+	return o.ring.count
 }
+
+// first returns the number of the oldest that is kept, last+1 if none is.
+func (o *Outbox[M]) first() uint64 { return o.last + 1 - uint64(o.Len()) }
 
 // Dropped returns how many messages are neither acknowledged nor kept.
 func (o *Outbox[M]) Dropped() int { return int(o.last-o.acked) - o.Len() }
 
 // Bytes returns the bytes of what is kept.
-func (o *Outbox[M]) Bytes() int { return o.bytes }
+func (o *Outbox[M]) Bytes() int {
+	if o.ring == nil {
+		return 0
+	}
+	return o.ring.bytes
+}
 
 // Full reports whether more is kept than l allows. A single message is never too much.
 func (o *Outbox[M]) Full(l OutboxLimits) bool {
 	n := o.Len()
-	return n > 1 && (n > bound(l.Messages, DefaultOutboxMessages) || o.bytes > bound(l.Bytes, DefaultOutboxBytes))
+	return n > 1 && (n > bound(l.Messages, DefaultOutboxMessages) || o.Bytes() > bound(l.Bytes, DefaultOutboxBytes))
 }
 
 // Drop takes the oldest message out, acknowledged or not; it is not ok when there is
@@ -115,14 +159,8 @@ func (o *Outbox[M]) Drop() (m M, ok bool) {
 	if o.Len() == 0 {
 		return m, false
 	}
-	k := o.place(o.first)
-	m = k.m
-	o.bytes -= k.size
-	*k = kept[M]{}
-	o.first++
-	if o.Len() == 0 {
-		o.ring = nil
-	}
+	m = o.ring.take(o.first())
+	o.emptied()
 	return m, true
 }
 
@@ -133,10 +171,14 @@ func (o *Outbox[M]) Ack(n uint64, free func(M)) error {
 		return ErrAck
 	}
 	o.acked = max(o.acked, n)
-	for o.Len() > 0 && o.first <= n {
-		m, _ := o.Drop()
-		free(m)
+	first := o.first()
+	if first > n {
+		return nil
 	}
+	for ; first <= n; first++ {
+		free(o.ring.take(first))
+	}
+	o.emptied()
 	return nil
 }
 
@@ -147,7 +189,7 @@ func (o *Outbox[M]) Resume(n uint64) error {
 	if n > o.last {
 		return ErrAck
 	}
-	if n < o.acked || o.last > n && (o.Len() == 0 || o.first > n+1) {
+	if n < o.acked || o.last > n && o.first() > n+1 {
 		return ErrGap
 	}
 	return nil
@@ -162,8 +204,8 @@ func (o *Outbox[M]) From(n uint64) iter.Seq2[uint64, M] {
 		if o.Len() == 0 {
 			return
 		}
-		for n := max(n, o.first); n <= o.last; n++ {
-			if !yield(n, o.place(n).m) {
+		for n := max(n, o.first()); n <= o.last; n++ {
+			if !yield(n, o.ring.place(n).m) {
 				return
 			}
 		}

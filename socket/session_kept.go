@@ -1,0 +1,135 @@
+package socket
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// sentMessage is a message that the client has not acknowledged.
+type sentMessage struct {
+	b     []byte // with its numbers in front, or without, as others get it too
+	chunk *chunk // that b lies in; nil: b is garbage when nobody needs it
+	typ   uint8  // a transport.MessageType
+	head  uint8  // bytes of the numbers; 0: b is without
+}
+
+// chunk is memory of the messages that one session keeps, one behind the other. All of it
+// is used again when the last of them is acknowledged, so that keeping a message for a
+// moment costs a copy and no allocation.
+type chunk struct {
+	live int32 // messages in it
+	used int32 // bytes, from the begin
+	b    [1<<10 - 8]byte
+}
+
+// largestInChunk is the size, bytes, of the largest message that is kept in a chunk: an
+// allocation costs little beside what a larger one does.
+const largestInChunk = 1 << 9
+
+// Shared by all sessions of the process.
+var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
+
+func (c *chunk) put() {
+	c.live, c.used = 0, 0
+	chunkPool.Put(c)
+}
+
+// number makes the next message of the session, p behind its numbers, in memory that
+// lasts until it is acknowledged. It is kept only by keep. It is called with mu held.
+func (l *sessionLink) number(n numbers, typ transport.MessageType, p []byte) sentMessage {
+	m := sentMessage{typ: uint8(typ)}
+	var b []byte
+	most := maxHead + len(p)
+	if most <= largestInChunk {
+		m.chunk = l.roomFor(most)
+		b = m.chunk.b[m.chunk.used:m.chunk.used]
+	} else {
+		b = make([]byte, 0, most)
+	}
+	b = n.appendHead(b, typ)
+	m.head = uint8(len(b))
+	m.b = append(b, p[headless(typ):]...)
+	return m
+}
+
+// roomFor returns the chunk for the next message, of at most n bytes.
+func (l *sessionLink) roomFor(n int) *chunk {
+	if c := l.chunk; c != nil && len(c.b)-int(c.used) >= n {
+		return c
+	}
+	// The one before goes back with the last message in it: it has one.
+	l.chunk = chunkPool.Get().(*chunk)
+	return l.chunk
+}
+
+// keep keeps a message of size bytes, not counting its numbers. It is called with mu held.
+func (l *sessionLink) keep(m sentMessage, size int) {
+	if c := m.chunk; c != nil {
+		c.used += int32(len(m.b))
+		c.live++
+	}
+	l.out.Add(m, size)
+}
+
+// free gives back what a message took that is not kept any more. It is called with mu held.
+func (l *sessionLink) free(m sentMessage) {
+	c := m.chunk
+	if c == nil {
+		return
+	}
+	switch c.live--; {
+	case c.live > 0:
+	case c == l.chunk:
+		c.used = 0 // the next message comes soon, or idle gives it back
+	default:
+		c.put()
+	}
+}
+
+// undo takes back the message that was kept last. It is called with mu held.
+func (l *sessionLink) undo(m sentMessage) {
+	l.out.Undo()
+	if c := m.chunk; c != nil {
+		c.used -= int32(len(m.b))
+		l.free(m)
+	}
+}
+
+// idle gives back the memory that waits for the next message. It is called with mu held.
+func (l *sessionLink) idle() {
+	if l.out.Len() > 0 {
+		return
+	}
+	l.out.Shrink()
+	if l.chunk != nil {
+		l.chunk.put()
+		l.chunk = nil
+	}
+}
+
+// messageType is that of the message.
+func (m sentMessage) messageType() transport.MessageType { return transport.MessageType(m.typ) }
+
+// again returns message n as it goes out again, in buf or in memory of its own.
+func (m sentMessage) again(n uint64, buf []byte) []byte {
+	if m.head > 0 {
+		return m.b // an older acknowledgement does no harm
+	}
+	return append(numbers{seq: n}.appendHead(buf[:0], m.messageType()), m.b[headless(m.messageType()):]...)
+}
+
+// undelivered returns a copy of the message without its numbers.
+func (m sentMessage) undelivered() Undelivered {
+	u := Undelivered{Binary: m.messageType() == transport.MessageBinary}
+	switch {
+	case m.head == 0:
+		u.Data = bytes.Clone(m.b)
+	case u.Binary:
+		u.Data = bytes.Clone(m.b[m.head:])
+	default:
+		u.Data = append([]byte{'{'}, m.b[m.head:]...)
+	}
+	return u
+}
