@@ -261,17 +261,29 @@ func (c *conn) ended(err error) {
 	c.server.fanout.release(c)
 	c.mu.Lock()
 	var lost *SessionError
-	if !c.over(&ConnectionError{Op: "read", Err: err}) && errors.As(err, &lost) && len(lost.Unknown)+lost.Dropped > 0 {
-		// This side has ended it, which is no reason to keep silent about what is unknown.
-		lost.Err = errors.Join(c.reason, lost.Err)
-		c.reason = &ConnectionError{Op: "close", Err: lost}
-	}
+	mine := !c.over(&ConnectionError{Op: "read", Err: err})
 	c.mu.Unlock()
+	if mine && errors.As(err, &lost) && len(lost.Unknown)+lost.Dropped > 0 {
+		// This side has ended it, which is no reason to keep silent about what is unknown.
+		c.tellUnknown("close", lost.Err, lost)
+	}
 	// Behind the messages that came before and wait for a handler's end.
 	c.turn.run(func() {
 		defer c.server.forget(c)
 		c.disconnect()
 	})
+}
+
+// tellUnknown has the disconnect handlers, if they have not been told, get what the session
+// has not delivered beside the reason. err is of the connection, and lost may be nil.
+func (c *conn) tellUnknown(op string, err error, lost *SessionError) {
+	if lost == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lost.Err = errors.Join(c.reason, err)
+	c.reason = &ConnectionError{Op: op, Err: lost}
 }
 
 // disconnect runs the disconnect handlers, as a task of the turn, and ends the

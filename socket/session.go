@@ -199,7 +199,8 @@ type SessionError struct {
 	Err error // of the last connection, nil if it had been lost before
 }
 
-// Undelivered is a message whose fate is unknown.
+// Undelivered is a message whose fate is unknown. Data is not to be changed: it may be that
+// of a broadcast, which others have too.
 type Undelivered struct {
 	Binary bool   // it was a []byte under [EventMessage], and Data is that
 	Data   []byte // else JSON, as it was sent: {"event":…,"data":…}

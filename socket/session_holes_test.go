@@ -481,3 +481,37 @@ func TestSessionAcknowledgementInAnySpellingIsNoMessage(t *testing.T) {
 		}
 	}, websocket, polling)
 }
+
+// A client that is closed as slow is reported at once, and with everything that its session
+// has not delivered.
+func TestSlowConsumerIsReportedWithWhatItsSessionHasNotDelivered(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve()
+		ends := make(chan error, 1)
+		server.HandleFunc(socket.EventDisconnect, func(_ socket.Socket, reason interface{}) { ends <- reason.(error) })
+		e.connected(socket.WithReconnectAttempts(1))
+		e.settle()
+		s := socket.Sockets(server)[0]
+		e.stall()
+		e.setDown(syscall.ECONNREFUSED)
+		for i := range 10 {
+			if err := s.Send("n", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		socket.Slow(s)
+		err := <-ends
+		var se *socket.SessionError
+		var le *transport.LimitError
+		if !errors.As(err, &se) || !errors.As(err, &le) || le.Code != transport.StatusTryAgainLater {
+			t.Fatalf("the disconnect handlers got %v, want a SessionError and the limit", err)
+		}
+		if n := len(se.Unknown) + se.Dropped; n != 10 {
+			t.Errorf("%d messages are unknown, want 10", n)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("they were told after %v", d)
+		}
+	}, websocket, polling)
+}

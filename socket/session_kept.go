@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"bytes"
 	"sync"
 
 	"github.com/kleeedolinux/socket.go/socket/transport"
@@ -120,16 +119,13 @@ func (m sentMessage) again(n uint64, buf []byte) []byte {
 	return append(numbers{seq: n}.appendHead(buf[:0], m.messageType()), m.b[headless(m.messageType()):]...)
 }
 
-// undelivered returns a copy of the message without its numbers.
+// undelivered returns the message without its numbers, for a session that is over: nothing
+// of it is sent again, or acknowledged, so that the memory stays what it is.
 func (m sentMessage) undelivered() Undelivered {
-	u := Undelivered{Binary: m.messageType() == transport.MessageBinary}
-	switch {
-	case m.head == 0:
-		u.Data = bytes.Clone(m.b)
-	case u.Binary:
-		u.Data = bytes.Clone(m.b[m.head:])
-	default:
-		u.Data = append([]byte{'{'}, m.b[m.head:]...)
+	binary, from := m.messageType() == transport.MessageBinary, int(m.head)
+	if m.head > 0 && !binary {
+		from--
+		m.b[from] = '{' // where the comma behind the last number was
 	}
-	return u
+	return Undelivered{Binary: binary, Data: m.b[from:len(m.b):len(m.b)]}
 }

@@ -431,6 +431,16 @@ func (l *sessionLink) undelivered(err error) error {
 	return e
 }
 
+// unknown returns what a session that is over has not delivered, nil if there is nothing.
+func (l *sessionLink) unknown(reason string) *SessionError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told || l.out.Last() == l.out.Acked() {
+		return nil
+	}
+	return undelivered(reason, &l.out)
+}
+
 // visit looks whether the session has been without a connection for too long, sends an
 // acknowledgement that nothing else has taken along, and gives back what memory it can.
 func (l *sessionLink) visit(now time.Duration) {

@@ -57,6 +57,9 @@ func (c *conn) closeSlow(why *slowError, attrs ...any) {
 		"code", int(why.limit.Code)}, attrs...)...)
 	c.server.slow.closed.Add(1)
 	c.link.refuse(why.limit.Code, why.reason)
+	if l, ok := c.link.(*sessionLink); ok {
+		c.tellUnknown("send", why, l.unknown(why.reason))
+	}
 	c.turn.spawn(c.disconnect)
 }
 
