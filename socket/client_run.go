@@ -296,6 +296,7 @@ func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 	var last error
 	for {
 		wait, ok := pause.next()
+		wait += retryAfter(last) // all clients may have been told the same: not in one moment
 		if !ok {
 			break
 		}

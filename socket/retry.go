@@ -13,7 +13,8 @@ import (
 // after how many milliseconds to come back.
 const retryInPrefix = "retry-in="
 
-// maxRetryIn is the longest that a client stays away because its server says so.
+// maxRetryIn is the longest that a client stays away because its server says so, by the
+// reason of a close or by the Retry-After of a handshake that it refuses.
 const maxRetryIn = 10 * time.Minute
 
 // retryIn returns how long the server that has closed a connection wants the client to
@@ -32,4 +33,26 @@ func retryIn(err error) time.Duration {
 		return 0
 	}
 	return min(time.Duration(ms)*time.Millisecond, maxRetryIn)
+}
+
+// retryAfter returns how long the server that has refused an attempt to connect wants the
+// client to wait before the next, 0 if it does not say. Of several transports the one counts
+// that is to wait for longest.
+func retryAfter(err error) (wait time.Duration) {
+	for _, err := range each(err) {
+		var he *transport.HandshakeError
+		if errors.As(err, &he) {
+			wait = max(wait, he.RetryAfter)
+		}
+	}
+	return min(wait, maxRetryIn)
+}
+
+// each returns the errors of the transports that an attempt to connect has tried.
+func each(err error) []error {
+	var several attempts
+	if errors.As(err, &several) {
+		return several
+	}
+	return []error{err}
 }

@@ -157,10 +157,15 @@ const (
 
 // HandshakeError is an opening handshake that made no connection. From [Accept] it
 // is a request that was not valid or not welcome, and the HTTP response has been
-// sent; from [Dial] it is an answer that was no handshake.
+// sent; from [Dial] it is an answer that was no handshake, and so it is, in the chain of
+// the error, from the Connect of both transports.
 type HandshakeError struct {
 	Status int    // of the HTTP response, 0 when the answer was not HTTP
 	Reason string // fixed text
+
+	// RetryAfter is how long the answer asks the client to wait before it tries again:
+	// its Retry-After, a year at most. 0: it does not say.
+	RetryAfter time.Duration
 }
 
 // Error returns the reason and the HTTP status.

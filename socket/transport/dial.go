@@ -161,7 +161,11 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 	}
 	if err != nil {
 		_ = nc.Close() // the first error is the one to report
-		return nil, handshakeError(err)
+		err = handshakeError(err)
+		if he := new(HandshakeError); errors.As(err, &he) {
+			he.RetryAfter = retryAfter(resp.Header)
+		}
+		return nil, err
 	}
 	if opts.answered != nil {
 		opts.answered(resp.Header)
