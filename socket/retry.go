@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,25 @@ func retryAfter(err error) (wait time.Duration) {
 		}
 	}
 	return min(wait, maxRetryIn)
+}
+
+// maxRefusals is how many attempts to connect in a row a server turns away until the client
+// stops: a transport may have got a new credential after the first.
+const maxRefusals = 2
+
+// turnedAway reports whether a server has refused an attempt to connect because of who the
+// client is: with the status 401 or 403, and without a time after which to try again. Other
+// statuses, 404 among them, are also what a deployment or a proxy looks like, and pass by
+// themselves. Of several transports all must have been answered so.
+func turnedAway(err error) bool {
+	for _, err := range each(err) {
+		var he *transport.HandshakeError
+		if !errors.As(err, &he) || he.RetryAfter > 0 ||
+			he.Status != http.StatusUnauthorized && he.Status != http.StatusForbidden {
+			return false
+		}
+	}
+	return true
 }
 
 // each returns the errors of the transports that an attempt to connect has tried.
