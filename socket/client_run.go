@@ -321,6 +321,10 @@ func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 			return false
 		}
 		c.log.Debug("socket: reconnect", "err", last)
+		if verdictOf(last) == RetryNever {
+			c.leave(run, "the server has ended it", ErrStopped, last)
+			return false
+		}
 		c.reportLater(&ConnectionError{Op: "reconnect", Err: last})
 		if !turnedAway(last) {
 			refusals = 0
