@@ -159,39 +159,41 @@ func TestPagesOfOtherOriginsAreRefusedBeforeTheAuthenticatorIsAsked(t *testing.T
 // A client that goes on with its session is asked who it is again: another identity is
 // refused, and the owner can still go on.
 func TestResumeUnderAnotherIdentityIsRefusedAndTheOwnerGoesOn(t *testing.T) {
-	run(t, func(t *testing.T, e *env) {
-		server := e.serve(socket.WithAuthenticator(byHeader))
-		var tr trace
-		server.HandleFunc(socket.EventDisconnect, func(socket.Socket, interface{}) { tr.add("server: disconnect") })
-		users := []string{"alice", "mallory", "", "stranger", "alice"}
-		link := &switching{pick: func(n int) socket.SessionTransport {
-			return e.as(users[n]).transport().(socket.SessionTransport)
-		}}
-		c := socket.NewClient(link, socket.WithReconnectDelay(time.Second), socket.WithReconnectAttempts(0))
-		defer c.Close()
-		c.On(socket.EventError, func(err interface{}) { tr.add("refused") })
-		socket.On(c, "n", func(n int) { tr.add("got %d", n) })
-		e.connect(c)
-		e.settle()
-		id := c.ID()
-		s, ok := server.GetSocket(id)
-		if !ok {
-			t.Fatal("there is no socket")
-		}
-		link.Abort()
-		synctest.Wait()
-		for n := range 3 {
-			if err := s.Send("n", n); err != nil {
-				t.Error(err)
+	for _, other := range []string{"mallory", "", "stranger"} {
+		run(t, func(t *testing.T, e *env) {
+			server := e.serve(socket.WithAuthenticator(byHeader))
+			var tr trace
+			server.HandleFunc(socket.EventDisconnect, func(socket.Socket, interface{}) { tr.add("server: disconnect") })
+			users := []string{"alice", other, "alice"}
+			link := &switching{pick: func(n int) socket.SessionTransport {
+				return e.as(users[n]).transport().(socket.SessionTransport)
+			}}
+			c := socket.NewClient(link, socket.WithReconnectDelay(time.Second), socket.WithReconnectAttempts(0))
+			defer c.Close()
+			c.On(socket.EventError, func(err interface{}) { tr.add("refused") })
+			socket.On(c, "n", func(n int) { tr.add("got %d", n) })
+			e.connect(c)
+			e.settle()
+			id := c.ID()
+			s, ok := server.GetSocket(id)
+			if !ok {
+				t.Fatal("there is no socket")
 			}
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		tr.want(t, "refused", "refused", "refused", "got 0", "got 1", "got 2")
-		if c.ID() != id || !s.IsConnected() || server.Count() != 1 {
-			t.Errorf("the client has %q, not %q; the socket is connected: %v; %d sockets", c.ID(), id, s.IsConnected(), server.Count())
-		}
-	}, websocket, polling)
+			link.Abort()
+			synctest.Wait()
+			for n := range 3 {
+				if err := s.Send("n", n); err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			tr.want(t, "refused", "got 0", "got 1", "got 2")
+			if c.ID() != id || !s.IsConnected() || server.Count() != 1 {
+				t.Errorf("the client has %q, not %q; the socket is connected: %v; %d sockets", c.ID(), id, s.IsConnected(), server.Count())
+			}
+		}, websocket, polling)
+	}
 }
 
 // Somebody who has got hold of a token does not even disturb its owner.

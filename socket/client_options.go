@@ -51,8 +51,10 @@ func WithReconnectDelay(d time.Duration) ClientOption {
 }
 
 // WithMaxReconnectDelay sets the longest wait before any attempt to connect
-// again. Default: 30 s; zero means the default. [NewClient] panics for a negative
-// value.
+// again, unless the server asks for a longer one: see [Server.ShutdownOver], and the
+// Retry-After of an answer that refuses a connection, which the client adds to its own
+// wait. Either is obeyed up to 10 minutes. Default: 30 s; zero means the default.
+// [NewClient] panics for a negative value.
 func WithMaxReconnectDelay(d time.Duration) ClientOption {
 	return func(o *clientOptions) {
 		o.maxReconnectDelay = positive("WithMaxReconnectDelay", d, o.maxReconnectDelay)

@@ -294,8 +294,9 @@ func (c *Client) settle(run *clientRun) {
 func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 	pause := newPacer(&c.opts)
 	var last error
-	for {
+	for refusals := 0; ; {
 		wait, ok := pause.next()
+		wait += retryAfter(last) // all clients may have been told the same: not in one moment
 		if !ok {
 			break
 		}
@@ -320,15 +321,31 @@ func (c *Client) reconnect(run *clientRun, first time.Duration) bool {
 			return false
 		}
 		c.log.Debug("socket: reconnect", "err", last)
+		if verdictOf(last) == RetryNever {
+			c.leave(run, "the server has ended it", ErrStopped, last)
+			return false
+		}
 		c.reportLater(&ConnectionError{Op: "reconnect", Err: last})
+		if !turnedAway(last) {
+			refusals = 0
+		} else if refusals++; refusals == maxRefusals {
+			c.leave(run, "the server does not let the client in", ErrStopped, last)
+			return false
+		}
 	}
+	c.leave(run, "the client has given up", ErrGaveUp, last)
+	return false
+}
+
+// leave ends a run whose connection is not made again, and the session for a reason. why is
+// what it is, and last how the last attempt has ended.
+func (c *Client) leave(run *clientRun, reason string, why, last error) {
 	_ = c.transport.Close() // it is lost already
-	if err := c.session.end("the client has given up"); err != nil {
+	if err := c.session.end(reason); err != nil {
 		c.reportLater(err)
 	}
 	c.settle(run)
-	c.reportLater(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", ErrGaveUp, last)})
-	return false
+	c.reportLater(&ConnectionError{Op: "reconnect", Err: fmt.Errorf("%w: %w", why, last)})
 }
 
 // Close ends the connection and all attempts to make it again. What is batched

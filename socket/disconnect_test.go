@@ -275,8 +275,8 @@ func TestDisconnectEndsASessionWithoutAConnection(t *testing.T) {
 		if reason != never {
 			t.Errorf("the disconnect handler is told %v", reason)
 		}
-		if now := c.ID(); now == id || !c.IsConnected() {
-			t.Errorf("id %q, was %q; connected: %v", now, id, c.IsConnected())
+		if _, ok := server.GetSocket(id); ok || c.IsConnected() || server.Count() != 0 {
+			t.Errorf("%s is there: %t; connected: %t; %d connections", id, ok, c.IsConnected(), server.Count())
 		}
 	}, websocket, polling)
 }

@@ -36,7 +36,8 @@ var (
 	ErrGaveUp = errors.New("socket: all attempts failed (WithReconnectAttempts)")
 
 	// ErrStopped: the server has disconnected the client and told it not to come back,
-	// see [RetryNever]. The client stays disconnected.
+	// see [RetryNever], or it has answered two attempts to connect again in a row with HTTP
+	// status 401 or 403. The client stays disconnected.
 	ErrStopped = errors.New("socket: the server has told the client to stay away")
 
 	// ErrTimeout: the other end did not do in time what it had to. It matches

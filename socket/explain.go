@@ -45,5 +45,5 @@ func refuse(w http.ResponseWriter, ref *pollhttp.Refusal) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(ref.Status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": ref.Reason}) // nobody is left to tell
+	_ = json.NewEncoder(w).Encode(ref.Members()) // nobody is left to tell
 }

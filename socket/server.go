@@ -36,6 +36,7 @@ type Server struct {
 	slow     slowCounters
 	drained  handlers     // of OnDrain
 	detached detachedList // sessions without a connection
+	verdicts verdicts     // for those that have ended, and whose clients may not know
 
 	middleware middleware
 	identities *rooms // the sockets of each identity
@@ -230,6 +231,9 @@ func (s *Server) place(r *http.Request, o session.Offer, who *admission) (placem
 					return placement{l, a, gen, who}, nil
 				}
 			}
+		}
+		if ref := s.verdict(o, who.who()); ref != nil {
+			return placement{}, ref
 		}
 	}
 	if ref := s.admit(); ref != nil {

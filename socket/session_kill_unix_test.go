@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -191,45 +190,6 @@ func TestSessionOfAKilledServerTellsWhatIsUnknown(t *testing.T) {
 				t.Errorf("to the client: %+v", a)
 			}
 			t.Logf("%d kills: %+v", kills, s.up.settle())
-		})
-	}
-}
-
-// A server process that stands still for a while has all its sessions when it goes on.
-func TestSessionOfAStoppedServerGoesOn(t *testing.T) {
-	stops := 2
-	if *longSoak {
-		stops = 100
-	}
-	for _, k := range []kind{websocket, polling} {
-		t.Run(string(k), func(t *testing.T) {
-			s := newKilled(t, k)
-			server := startChild(t, s.addr, s.up)
-			defer func() { server.kill() }()
-			s.connect()
-			id := s.c.ID()
-			defer s.c.Close()
-			for range stops {
-				s.send(s.millis(5, 50))
-				server.cmd.Process.Signal(syscall.SIGSTOP)
-				s.send(s.millis(0, 100))
-				time.Sleep(s.millis(0, 3000))
-				server.cmd.Process.Signal(syscall.SIGCONT)
-				s.back(0)
-			}
-			for range 500 {
-				if a := s.up.settle(); a.got+len(s.up.refused) >= a.sent {
-					break
-				}
-				time.Sleep(10 * time.Millisecond)
-			}
-			if a := s.up.settle(); a.duplicates+a.reorders+a.losses+a.reported > 0 {
-				t.Errorf("to the server: %+v", a)
-			}
-			if s.c.ID() != id || s.ends.Load() > 0 {
-				t.Errorf("the socket was %s and is %s, %d ends", id, s.c.ID(), s.ends.Load())
-			}
-			t.Logf("%d stops: %+v", stops, s.up.settle())
 		})
 	}
 }

@@ -306,6 +306,13 @@ func (l *sessionLink) queued() (bytes, messages int) {
 
 // close, refuse and closeNow end the session with its connection.
 func (l *sessionLink) close(code transport.StatusCode, reason string) {
+	if retryOf(code) == RetryNever {
+		identity := l.c.Identity()
+		l.mu.Lock()
+		l.over = true // nobody gets a token from now on that the verdict does not know
+		l.c.server.stayAway(l, identity, code, reason)
+		l.mu.Unlock()
+	}
 	l.end(func(u physical) { u.close(code, reason) })
 }
 

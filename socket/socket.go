@@ -86,7 +86,9 @@ type Socket interface {
 
 	// Disconnect is Close with a reason for the client and a verdict: whether it is to
 	// connect again, which a [Client] obeys, and a page in a browser can read. The
-	// disconnect handlers get r. It panics when r is impossible.
+	// disconnect handlers get r. A client that is to stay away, and could not hear it
+	// because its session had no connection just then, is told when it comes back within
+	// [WithSessionWindow]. It panics when r is impossible.
 	Disconnect(r DisconnectReason)
 
 	// IsConnected reports whether the connection is open.

@@ -17,7 +17,10 @@ import (
 // Receive returns is the client's. A message is JSON text in UTF-8; those given to
 // Send hold no line feeds.
 type Transport interface {
-	// Connect opens the connection, within the bounds of ctx.
+	// Connect opens the connection, within the bounds of ctx. A client that connects
+	// again looks into its error for a [*transport.HandshakeError]: it waits for as long as
+	// that says, and stops when the status is 401 or 403 twice in a row. In between the
+	// transport may get a new credential.
 	Connect(ctx context.Context) error
 
 	// Send sends one message. It may wait; an error means that the message was

@@ -157,15 +157,31 @@ const (
 
 // HandshakeError is an opening handshake that made no connection. From [Accept] it
 // is a request that was not valid or not welcome, and the HTTP response has been
-// sent; from [Dial] it is an answer that was no handshake.
+// sent; from [Dial] it is an answer that was no handshake, and so it is, in the chain of
+// the error, from the Connect of both transports.
 type HandshakeError struct {
 	Status int    // of the HTTP response, 0 when the answer was not HTTP
 	Reason string // fixed text
+
+	// RetryAfter is how long the answer asks the client to wait before it tries again:
+	// its Retry-After, a year at most. 0: it does not say.
+	RetryAfter time.Duration
+
+	closed *CloseError
 }
 
 // Error returns the reason and the HTTP status.
 func (e *HandshakeError) Error() string {
 	return fmt.Sprintf("websocket: handshake refused: %s (HTTP status %d)", e.Reason, e.Status)
+}
+
+// Unwrap returns, as an error, the [*CloseError] by which the server has ended the session
+// that the request was to go on with, nil if the answer has none.
+func (e *HandshakeError) Unwrap() error {
+	if e.closed == nil {
+		return nil
+	}
+	return e.closed
 }
 
 // IsUpgrade reports whether r asks for a WebSocket connection, well or badly.

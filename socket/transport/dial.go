@@ -154,7 +154,7 @@ func dial(ctx context.Context, u *url.URL, opts *DialOptions) (*Conn, error) {
 	var agreed wsproto.Agreed
 	if err == nil {
 		agreed, err = wsproto.CheckResponse(resp, req.Key, opts.Subprotocols, offer)
-		err = withReason(err, resp, nc, early)
+		err = refusal(handshakeError(err), resp, nc, early)
 	}
 	if !stop() && err == nil {
 		err = ctx.Err()
@@ -211,11 +211,16 @@ func exchange(nc net.Conn, request []byte) (wsproto.Response, []byte, error) {
 	}
 }
 
-// withReason adds to the error of a refused handshake the one-sentence reason
-// that a server of this module gives in the answer's body.
-func withReason(err error, resp wsproto.Response, nc net.Conn, body []byte) error {
-	var he *wsproto.HandshakeError
-	if !errors.As(err, &he) || resp.Status < 400 || first(resp.Header["Content-Type"]) != "application/json" {
+// refusal adds to the error of a refused handshake what the answer says: after what time to
+// try again, and the one-sentence reason that a server of this module gives in the body,
+// with the code by which it has closed a session.
+func refusal(err error, resp wsproto.Response, nc net.Conn, body []byte) error {
+	var he *HandshakeError
+	if !errors.As(err, &he) || resp.Status == http.StatusSwitchingProtocols {
+		return err
+	}
+	he.RetryAfter = retryAfter(resp.Header)
+	if resp.Status < 400 || first(resp.Header["Content-Type"]) != "application/json" {
 		return err
 	}
 	size, cerr := strconv.Atoi(first(resp.Header["Content-Length"]))
@@ -229,12 +234,18 @@ func withReason(err error, resp wsproto.Response, nc net.Conn, body []byte) erro
 		body = append(body, more...)
 	}
 	var answer struct {
-		Error string `json:"error"`
+		Error  string     `json:"error"`
+		Code   StatusCode `json:"code"`
+		Reason string     `json:"reason"`
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Error == "" || len(answer.Error) > 256 {
+	if json.Unmarshal(body, &answer) != nil || answer.Error == "" || len(answer.Error) > maxReason {
 		return err
 	}
-	return &wsproto.HandshakeError{Status: he.Status, Reason: fmt.Sprintf("the server says %q", answer.Error)}
+	he.Reason = fmt.Sprintf("the server says %q", answer.Error)
+	if resp.Status == http.StatusGone && answer.Code != 0 {
+		he.closed = &CloseError{Code: answer.Code, Reason: clip(answer.Reason)}
+	}
+	return err
 }
 
 // handshakeError turns the protocol core's error into the exported one.

@@ -88,7 +88,7 @@ func (l *pollingLink) open(ctx context.Context, offer string) (string, error) {
 	defer cancel()
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return "", failedAnswer(response)
+		return "", refusedOpening(response)
 	}
 	if err := readJSON(response, &answer); err != nil {
 		return "", err
@@ -260,6 +260,24 @@ func (e *statusError) Error() string {
 		text += fmt.Sprintf(": %q", e.reason)
 	}
 	return text
+}
+
+// openingError is the refusal of the request that opens a session: an opening handshake
+// that has made no connection.
+type openingError struct {
+	err     error // what the same answer to a later request would be
+	refused *HandshakeError
+}
+
+func (e *openingError) Error() string   { return e.err.Error() }
+func (e *openingError) Unwrap() []error { return []error{e.err, e.refused} }
+
+// refusedOpening returns the error of an answer that opens no session.
+func refusedOpening(response *http.Response) error {
+	err := failedAnswer(response)
+	return &openingError{err, &HandshakeError{
+		Status: response.StatusCode, Reason: err.Error(), RetryAfter: retryAfter(response.Header),
+	}}
 }
 
 // retryable reports whether the same request may succeed when it is made again.

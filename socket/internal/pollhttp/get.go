@@ -108,15 +108,6 @@ func (s *Session) writeClosed(w http.ResponseWriter) {
 	s.mu.Lock()
 	code, reason := s.core.CloseReason()
 	s.mu.Unlock()
-	closedRefusal(code, reason).write(w)
+	Closed(code, reason).write(w)
 	s.finish(&CloseError{Code: code, Reason: reason})
-}
-
-// closedRefusal answers requests of a session that the server closed.
-func closedRefusal(code uint16, reason string) *Refusal {
-	r := &Refusal{Status: http.StatusGone, Reason: "the server closed the session"}
-	if code != 0 {
-		r.more = map[string]any{"code": code, "reason": reason}
-	}
-	return r
 }

@@ -192,7 +192,7 @@ func (s *Session) notTaken(err error) *Refusal {
 	case errors.Is(err, poll.ErrClosed):
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return closedRefusal(s.core.CloseReason())
+		return Closed(s.core.CloseReason())
 	case errors.As(err, &order):
 		r := conflict(err)
 		r.more = map[string]any{"ack": order.Want - 1}

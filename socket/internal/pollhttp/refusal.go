@@ -28,11 +28,26 @@ func (r *Refusal) write(w http.ResponseWriter) {
 	for name, values := range r.Header {
 		w.Header()[name] = values
 	}
+	writeJSON(w, r.Status, r.Members())
+}
+
+// Members returns what the answer's JSON object holds.
+func (r *Refusal) Members() map[string]any {
 	members := map[string]any{"error": r.Reason}
 	for name, value := range r.more {
 		members[name] = value
 	}
-	writeJSON(w, r.Status, members)
+	return members
+}
+
+// Closed answers requests of a session that the server closed with a code and a reason.
+// Code 0 says neither.
+func Closed(code uint16, reason string) *Refusal {
+	r := &Refusal{Status: http.StatusGone, Reason: "the server closed the session"}
+	if code != 0 {
+		r.more = map[string]any{"code": code, "reason": reason}
+	}
+	return r
 }
 
 func badRequest(reason string) *Refusal {

@@ -422,9 +422,9 @@ func TestThreatD7_AllowedOriginGetsWhatItNeedsAndNoCredentials(t *testing.T) {
 	w := httptest.NewRecorder()
 	pollhttp.Preflight(w, "https://app.example")
 	got := fmt.Sprint(w.Code, w.Header())
-	const wanted = "204 map[Access-Control-Allow-Headers:[Socket-Token, Content-Type, Content-Encoding] " +
+	const wanted = "204 map[Access-Control-Allow-Headers:[Socket-Token, Socket-Session, Authorization, Content-Type, Content-Encoding] " +
 		"Access-Control-Allow-Methods:[GET, POST, DELETE] Access-Control-Allow-Origin:[https://app.example] " +
-		"Access-Control-Expose-Headers:[Socket-Seq] Access-Control-Max-Age:[600] Cache-Control:[no-store] Vary:[Origin]]"
+		"Access-Control-Expose-Headers:[Socket-Seq, Socket-Session, Retry-After] Access-Control-Max-Age:[600] Cache-Control:[no-store] Vary:[Origin]]"
 	if got != wanted {
 		t.Errorf("Preflight answered %s, want %s", got, wanted)
 	}
