@@ -1,0 +1,86 @@
+package socket
+
+import (
+	"errors"
+
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
+
+// lost is told that a connection of a generation has ended.
+func (l *sessionLink) lost(gen uint32, err error) {
+	l.mu.Lock()
+	if gen != l.gen {
+		l.mu.Unlock()
+		return
+	}
+	l.detach()
+	// A client that never had the token cannot come back.
+	if !l.over && l.heard && !l.left && !final(err) && !l.c.server.closed() {
+		l.mu.Unlock()
+		l.c.server.log.Debug("socket: connection lost, the session is kept", "conn", l.c.id, "err", err)
+		return
+	}
+	l.over = true
+	l.settle(err)
+	l.mu.Unlock()
+}
+
+// final reports whether err is the end of a connection whose client does not come back:
+// it has said so, or has broken the rules.
+func final(err error) bool {
+	var ce *transport.CloseError
+	var pe *transport.ProtocolError
+	var le *transport.LimitError
+	return errors.As(err, &ce) || errors.As(err, &pe) || errors.As(err, &le)
+}
+
+// finish ends a session that has no connection. It is called with mu held.
+func (l *sessionLink) finish(reason string) {
+	l.over = true
+	l.settle(&SessionError{Reason: reason})
+}
+
+// settle tells the socket of the end, once, and lets go of everything. It is called with
+// mu held. The socket runs its handlers, which may do anything, on a goroutine of their
+// own.
+func (l *sessionLink) settle(err error) {
+	if l.told {
+		return
+	}
+	l.told = true
+	if l.more != nil {
+		l.c.server.detached.remove(&l.more.entry)
+	}
+	if e := l.undelivered(err); e != nil {
+		err = e
+	}
+	l.out, l.chunk = session.Outbox[sentMessage]{}, nil
+	l.charge()
+	l.release()
+	go l.c.ended(err) // owned by c: ends with its disconnect handlers
+}
+
+// undelivered returns an error with the messages that the client may not have, nil if
+// there are none. It is called with mu held.
+func (l *sessionLink) undelivered(err error) error {
+	if l.out.Last() == l.out.Acked() {
+		return nil
+	}
+	if se, ok := err.(*SessionError); ok {
+		return undelivered(se.Reason, &l.out)
+	}
+	e := undelivered("the connection ended", &l.out)
+	e.Err = err
+	return e
+}
+
+// unknown returns what a session that is over has not delivered, nil if there is nothing.
+func (l *sessionLink) unknown(reason string) *SessionError {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told || l.out.Last() == l.out.Acked() {
+		return nil
+	}
+	return undelivered(reason, &l.out)
+}
