@@ -38,6 +38,9 @@ func TestSessionRandomSchedulesLoseAndRepeatNothing(t *testing.T) {
 	}
 }
 
+// window is how long a session is kept without a connection that is not to end.
+const window = 15 * time.Minute
+
 // schedule is one server and a few clients, and what happens to them.
 type schedule struct {
 	t       *testing.T
@@ -68,6 +71,9 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	opts := []socket.ServerOption{socket.WithPingInterval(5 * time.Second), socket.WithPingTimeout(2 * time.Second)}
 	if s.large {
 		opts = append(opts, socket.WithSessionBuffer(16<<10, 64), socket.WithMaxMessageSize(20<<10))
+	} else {
+		// Faults without a pause keep a client away for longer than the default now and then.
+		opts = append(opts, socket.WithSessionWindow(window))
 	}
 	if s.large && s.rng.IntN(2) == 0 {
 		opts = append(opts, socket.WithSendQueue(0, 32)) // who is stalled may be taken for slow
@@ -334,6 +340,6 @@ func (s *schedule) finish() {
 	for _, p := range s.clients {
 		p.up.report(p.c.Close())
 	}
-	time.Sleep(3 * time.Minute) // what the server keeps is over
+	time.Sleep(window + time.Minute) // what the server keeps is over
 	s.e.settle()
 }
