@@ -1,0 +1,2 @@
+// Package distributed is an Erlang-like process model.
+package distributed

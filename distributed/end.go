@@ -1,0 +1,186 @@
+package distributed
+
+import (
+	"errors"
+	"time"
+)
+
+// kill condemns the process in a way that it cannot delay. It is called with mu held; the
+// caller starts what it returns, if that is not nil, once mu is free.
+func (p *Process) kill() (loop func()) {
+	if p.state == dead || p.killed {
+		return nil
+	}
+	p.killed = true
+	p.doom(ErrKilled)
+	if p.state != idle {
+		x := p.extra()
+		x.grace = time.AfterFunc(p.node.opts.killGrace, p.giveUp)
+	}
+	return p.wake()
+}
+
+// giveUp declares a process that was killed to be a zombie: its handler has not returned.
+func (p *Process) giveUp() {
+	p.mu.Lock()
+	if p.finishing {
+		p.mu.Unlock()
+		return
+	}
+	p.zombie = true
+	dropped := 0
+	if p.state < ending {
+		dropped = p.close()
+	}
+	p.mu.Unlock()
+	n := p.node
+	n.zombies.Add(1)
+	n.log.Error("distributed: a handler does not return", "node", n.identity.name, "process", p.ID(), "grace", n.opts.killGrace)
+	n.tell(ProcessZombie, p, ErrKilled)
+	p.finish(ErrKilled, dropped)
+}
+
+// close lets the process take nothing any more, and returns how many messages it drops. It
+// is called with mu held.
+func (p *Process) close() (dropped int) {
+	p.state = ending
+	if x := p.more; x != nil {
+		for _, c := range x.senders {
+			close(c)
+		}
+		x.senders = nil
+	}
+	return p.body.drop()
+}
+
+// end is the death of a process, on its own goroutine. The order is fixed: nothing more is
+// taken, the handler terminates, names and whatever else others may want are free, and
+// then everybody is told.
+func (p *Process) end(reason error) {
+	p.mu.Lock()
+	if p.zombie {
+		p.mu.Unlock()
+		p.node.zombies.Add(-1)
+		return
+	}
+	if p.flags.Load()&flagExit == 0 {
+		p.doom(reason)
+	}
+	dropped := p.close()
+	p.stats.rest(p.node.now())
+	p.mu.Unlock()
+	p.awaitHelpers()
+	p.terminate(reason)
+	if !p.finish(reason, dropped) {
+		p.node.zombies.Add(-1) // it was killed in Terminate, and given up
+	}
+}
+
+// terminate calls Terminate.
+func (p *Process) terminate(reason error) {
+	t, ok := p.body.handlerOf().(Terminator)
+	if !ok || errors.Is(reason, ErrKilled) {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			p.node.log.Error("distributed: Terminate has panicked", "node", p.node.identity.name, "process", p.ID(), "panic", v)
+		}
+	}()
+	t.Terminate(p, reason)
+}
+
+// finish is the end of a process from where its handler does nothing more. It does nothing,
+// and reports so, when it was called before.
+func (p *Process) finish(reason error, dropped int) bool {
+	n := p.node
+	p.mu.Lock()
+	if p.finishing {
+		p.mu.Unlock()
+		return false
+	}
+	p.finishing = true
+	x := p.more // nobody needs more of it from now on
+	p.mu.Unlock()
+	if x != nil {
+		p.release(x)
+	}
+	p.mu.Lock()
+	if p.killed {
+		reason = ErrKilled
+	}
+	p.reason, p.state = reason, dead
+	w := p.watches
+	p.watches = nil
+	for v := w; v != nil; v = v.next {
+		v.linked = false
+	}
+	p.mu.Unlock()
+	n.registry.remove(p)
+	p.tellLinks(reason)
+	for w != nil {
+		next := w.next
+		w.prev, w.next = nil, nil
+		w.fire(reason)
+		w = next
+	}
+	n.gone(p, reason, dropped)
+	return true
+}
+
+// release gives up what others may want to have, and what would outlive the process.
+func (p *Process) release(x *extras) {
+	p.mu.Lock()
+	names, timers, hooks := x.names, x.timers, x.atEnd
+	x.names, x.timers, x.atEnd = nil, nil, nil
+	if x.grace != nil {
+		x.grace.Stop()
+	}
+	w := x.watching
+	x.watching = nil
+	for v := w; v != nil; v = v.after {
+		v.live = false
+	}
+	p.mu.Unlock()
+	for _, name := range names {
+		p.node.registry.free(name, p)
+	}
+	for t := range timers {
+		t.t.Stop()
+	}
+	for _, f := range hooks {
+		f()
+	}
+	for w != nil {
+		after := w.after
+		w.before, w.after = nil, nil
+		if q := w.target; q != nil {
+			q.mu.Lock()
+			w.detach()
+			q.mu.Unlock()
+		}
+		w = after
+	}
+}
+
+// tellLinks tells everybody who is linked to the process that it has ended.
+func (p *Process) tellLinks(reason error) {
+	p.mu.Lock()
+	var linked []*Process
+	if p.more != nil {
+		linked = p.more.links.appendAll(nil)
+		p.more.links = links{}
+	}
+	p.mu.Unlock()
+	for _, q := range linked {
+		q.mu.Lock()
+		var loop func()
+		if q.more != nil && q.more.links.remove(p) {
+			loop = q.judge(p, p.PID(), reason, byLink)
+		}
+		q.mu.Unlock()
+		if loop != nil {
+			go loop() // owned by q: ends when there is nothing left to do
+		}
+	}
+}
