@@ -55,8 +55,8 @@ type actor[M any] struct {
 	// Guarded by mu.
 	queue  mailbox[M]
 	pushed uint64   // messages that have come to be handled
-	taken  uint32   // messages in hand, of which some may have been handled
 	rare   *rare[M] // nil until it is needed
+	taken  uint32   // messages in hand, of which some may have been handled
 
 	begun atomic.Uint32 // of those in hand, those whose handler has begun
 	due   atomic.Uint64 // how many messages come before the first signal that waits
@@ -64,7 +64,7 @@ type actor[M any] struct {
 	// The goroutine's own.
 	current *M     // that is being handled
 	popped  uint64 // messages that were handled
-	left    int    // messages until others have their turn
+	left    int32  // messages until others have their turn
 }
 
 // rare is what many processes never need of what knows the type.
@@ -94,7 +94,7 @@ func (a *actor[M]) run() {
 
 // serve is run that leaves the end to its caller.
 func (a *actor[M]) serve() (reason error, over bool) {
-	a.left = int(a.budget)
+	a.left = int32(a.budget)
 	for {
 		if a.flags.Load() != 0 {
 			if reason, ok := a.attend(a.popped); !ok {
@@ -199,7 +199,7 @@ func (a *actor[M]) handle(m *M) (reason error, over bool) {
 		}
 	}
 	if a.left--; a.left <= 0 {
-		a.left = int(a.budget)
+		a.left = int32(a.budget)
 		runtime.Gosched()
 	}
 	return nil, false
@@ -266,7 +266,8 @@ func (a *actor[M]) needRare() *rare[M] {
 func (a *actor[M]) rest() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.queue.n > 0 || a.flags.Load() != 0 || a.rare != nil && len(a.rare.again) > 0 {
+	// Senders that wait for room do so until there is some, which is when it is awake.
+	if a.queue.n > 0 || a.flags.Load()&^flagSenders != 0 || a.rare != nil && len(a.rare.again) > 0 {
 		return false
 	}
 	a.state = idle
@@ -325,7 +326,7 @@ func (a *actor[M]) setDue(n uint64) { a.due.Store(n) }
 
 // waiting is that of body.
 func (a *actor[M]) waiting() int {
-	n := a.queue.n + int(a.taken) - int(a.begun.Load())
+	n := int(a.queue.n) + int(a.taken) - int(a.begun.Load())
 	if a.rare != nil {
 		n += a.rare.putBack
 	}

@@ -14,7 +14,7 @@ type block[M any] struct {
 type mailbox[M any] struct {
 	head, tail *block[M]
 	from, to   uint16 // the first message in head, and the end of those in tail
-	n          int
+	n          int32
 }
 
 // place returns where the next message goes, which is the last from now on.
@@ -49,7 +49,7 @@ func (q *mailbox[M]) take() (b *block[M], from, to int) {
 		b.next = nil
 	}
 	q.from = 0
-	q.n -= to - from
+	q.n -= int32(to - from)
 	return b, from, to
 }
 
@@ -75,7 +75,7 @@ func (q *mailbox[M]) pop(k *kind[M]) M {
 
 // clear forgets all messages, and returns how many there were.
 func (q *mailbox[M]) clear(k *kind[M]) int {
-	n := q.n
+	n := int(q.n)
 	for {
 		b, from, to := q.take()
 		if b == nil {

@@ -42,7 +42,7 @@ type stats struct {
 	errors  uint32
 	rate    float32       // messages per second, over the last window
 	since   time.Duration // when the window began, on the node's clock
-	at      uint64        // handled then
+	at      uint64        // messages handled then
 	busy    time.Duration // in the handler
 	began   time.Duration // when the goroutine did that runs now; 0: none does
 	active  time.Duration // when the last message had been handled
