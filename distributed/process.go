@@ -88,20 +88,20 @@ type body interface {
 
 // extras are what many processes never need.
 type extras struct {
-	names        []ProcessID
-	capabilities []string
-	parent       *Process // its exit ends this one, trapped or not
-	links        links
-	watching     *watch   // its monitors
-	signals      []signal // that wait, the oldest first
-	senders      []chan struct{}
-	ctx          context.Context // nil, and cancel, until somebody asks
-	cancel       context.CancelCauseFunc
-	timers       map[*Timer]struct{}
-	helpers      int           // goroutines of Go
-	helped       chan struct{} // closed when the last of them has ended; nil: nobody waits
-	grace        *time.Timer   // makes it a zombie
-	atEnd        map[any]func()
+	names    []ProcessID
+	parent   *Process // its exit ends this one, trapped or not
+	links    links
+	watching *watch   // its monitors
+	signals  []signal // that wait, the oldest first
+	senders  []chan struct{}
+	ctx      context.Context // nil, and cancel, until somebody asks
+	cancel   context.CancelCauseFunc
+	timers   map[*Timer]struct{}
+	helpers  int           // goroutines of Go
+	helped   chan struct{} // closed when the last of them has ended; nil: nobody waits
+	grace    *time.Timer   // makes it a zombie
+	groups   *memberships  // nil: none
+	atEnd    map[any]func()
 }
 
 // extra returns the extras. It is called with mu held.

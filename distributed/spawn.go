@@ -74,6 +74,7 @@ type spawnOptions struct {
 	links        []*Process
 	priority     Priority
 	capabilities []string
+	groups       []string
 	trap         bool
 	lenient      bool
 }
@@ -128,6 +129,12 @@ func WithPriority(p Priority) SpawnOption {
 // see [Node.Capable].
 func WithCapabilities(names ...string) SpawnOption {
 	return func(o *spawnOptions) { o.capabilities = append(o.capabilities, names...) }
+}
+
+// WithGroups makes the process a member of groups before whoever spawns it can know of it:
+// see [Node.JoinGroup].
+func WithGroups(names ...string) SpawnOption {
+	return func(o *spawnOptions) { o.groups = append(o.groups, names...) }
 }
 
 // WithErrorsLogged has an error that Handle returns logged and counted instead of ending
@@ -211,8 +218,8 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 	if o.trap && !a.takesSignal(Exit{}) {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
 	}
-	if o.parent != nil || len(o.capabilities) > 0 {
-		a.more = &extras{parent: o.parent, capabilities: o.capabilities}
+	if o.parent != nil {
+		a.more = &extras{parent: o.parent}
 	}
 	return nil
 }
@@ -240,6 +247,7 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		a.dismiss() // Shutdown may have looked before
 	}
 	if o != nil {
+		a.enlist(o)
 		if o.parent != nil {
 			link(&a.Process, o.parent)
 		}
