@@ -27,7 +27,7 @@ func ExampleSendGroup() {
 	fmt.Println(distributed.SendGroup(node, "workers", "paint"), "have the message")
 
 	for range 6 {
-		defer fmt.Println(<-done)
+		fmt.Println(<-done)
 	}
 	node.Stop()
 	fmt.Println(len(node.Members("workers")), "members")
