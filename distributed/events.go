@@ -78,11 +78,15 @@ func (b *eventBus) remove(o *observer) {
 
 // tell tells of an event of a process.
 func (n *Node) tell(t EventType, p *Process, err error) {
-	b := &n.events
-	if !b.watched.Load() {
-		return
+	if n.events.watched.Load() {
+		n.happened(t, p.ID(), err)
 	}
-	e := SystemEvent{Type: t, Timestamp: time.Now(), ProcessID: p.ID(), NodeID: n.identity.name, Error: err}
+}
+
+// happened tells of an event. It may be called with the mu of a process held.
+func (n *Node) happened(t EventType, id ProcessID, err error) {
+	e := SystemEvent{Type: t, Timestamp: time.Now(), ProcessID: id, NodeID: n.identity.name, Error: err}
+	b := &n.events
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.queue) >= maxEvents {

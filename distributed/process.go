@@ -119,6 +119,11 @@ func (p *Process) PID() PID { return PID{p.node.identity, p.serial} }
 func (p *Process) ID() ProcessID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.ident()
+}
+
+// ident is ID with mu held.
+func (p *Process) ident() ProcessID {
 	if p.id == "" {
 		p.id = uniqueID(p.serial, p.node.identity.creation)
 	}

@@ -144,6 +144,11 @@ func (p *Process) register(name ProcessID) error {
 	if p.state >= ending {
 		return ErrProcessNotFound
 	}
+	return p.take(name)
+}
+
+// take is register for a process that does not end. It is called with mu held.
+func (p *Process) take(name ProcessID) error {
 	if !p.node.registry.claim(name, p) {
 		return ErrNameTaken
 	}

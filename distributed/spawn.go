@@ -236,13 +236,10 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		a.state = running // what comes before Init has ended waits
 		a.stats.began = n.now()
 	}
-	if o != nil && o.name != "" {
-		if err := a.register(o.name); err != nil {
-			n.leave()
-			return err
-		}
+	if err := a.appear(o); err != nil {
+		n.leave()
+		return err
 	}
-	n.registry.add(&a.Process)
 	if n.stopping.Load() {
 		a.dismiss() // Shutdown may have looked before
 	}
@@ -257,13 +254,30 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 			}
 		}
 	}
-	n.tell(ProcessStarted, &a.Process, nil)
 	if !slow {
 		return nil
 	}
 	ready := make(chan error, 1)
 	go a.init(init, ready) // owned by a: ends when there is nothing left to do
 	return <-ready
+}
+
+// appear lets others find the process. Whoever does waits for mu, so that it cannot end
+// before it has begun. o may be nil.
+func (p *Process) appear(o *spawnOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o != nil && o.name != "" {
+		if err := p.take(o.name); err != nil {
+			return err
+		}
+	}
+	n := p.node
+	n.registry.add(p)
+	if n.events.watched.Load() {
+		n.happened(ProcessStarted, p.ident(), nil)
+	}
+	return nil
 }
 
 // init runs Init, and goes on as run.
