@@ -140,7 +140,7 @@ func (a *actor[M]) take() (b *block[M], from, to int) {
 // countHandled counts what was in hand, which has been handled. It is called with mu held.
 func (a *actor[M]) countHandled() {
 	if a.stats.began == 0 {
-		a.stats.began = a.node.now()
+		a.stats.wake(a.node.now())
 	}
 	a.stats.handled += uint64(a.begun.Load())
 	a.taken = 0

@@ -10,11 +10,19 @@ import (
 // EventType says what a [SystemEvent] is about.
 type EventType string
 
-// The events of a node.
+// The events of a node, and what they tell:
+//
+//	Type                  ProcessID       Error
+//	ProcessStarted        the process     nil
+//	ProcessTerminated     the process     its reason
+//	ProcessZombie         the process     ErrKilled
+//	SupervisorRestarting  the supervisor  reason of the child that has ended
+//
+// Each process tells of its start before it tells of its end.
 const (
 	ProcessStarted       EventType = "process_started"
 	ProcessTerminated    EventType = "process_terminated"
-	SupervisorRestarting EventType = "supervisor_restarting" // ProcessID is the supervisor, Error why its child has ended
+	SupervisorRestarting EventType = "supervisor_restarting"
 
 	// ProcessZombie: a process was killed, and its handler does not return. For everybody
 	// else it has ended.

@@ -234,7 +234,7 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	init, slow := a.handler.(Initializer)
 	if slow {
 		a.state = running // what comes before Init has ended waits
-		a.stats.began = n.now()
+		a.stats.wake(n.now())
 	}
 	if err := a.appear(o); err != nil {
 		n.leave()
