@@ -68,17 +68,6 @@ func (n *Node) Processes() iter.Seq[ProcessID] {
 	}
 }
 
-// shard appends the processes of one shard to dst.
-func (r *registry) shard(i int, dst []*Process) []*Process {
-	s := &r.serials[i]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, p := range s.m {
-		dst = append(dst, p)
-	}
-	return dst
-}
-
 // Info returns what there is to know about a process. The error is [ErrProcessNotFound] or
 // [ErrNoConnection].
 func (n *Node) Info(id ProcessID) (ProcessInfo, error) {
