@@ -147,7 +147,7 @@ func TestPageIsToldTheTree(t *testing.T) {
 			children = append(children, strings.TrimSpace(c.Name+" "+c.State))
 		}
 		have := fmt.Sprint(got.Node, got.Totals, len(got.Trees.Shown), len(got.Others.Shown), got.Longest, app.ID, app.Restarts, children)
-		if want := "n{12 1 2} 2 2 [{a 2}]app3 [running mailer restarting idle b idle]"; have != want {
+		if want := "n{14 1 2} 2 2 [{a 2}]app3 [running mailer restarting idle b idle idle old not running idle]"; have != want {
 			t.Errorf("got %s, want %s", have, want)
 		}
 		n.Stop()

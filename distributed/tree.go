@@ -19,12 +19,14 @@ type describer interface {
 type description struct {
 	what     string             // in a few words, like "supervisor, one for one"
 	restarts uint64             // of children, ever
-	children []childDescription // in the order of their start; it need not be all of them
+	children []childDescription // in the order of their start, perhaps not all; who gets it may change it
 }
 
-// childDescription is what a supervisor knows of a child.
+// childDescription is what a supervisor knows of a child. A supervisor that can tell no
+// more than what it was given leaves process and state to be found out: the child is the one
+// that is registered under its name.
 type childDescription struct {
-	name     string   // in the specification
+	name     string
 	process  *Process // nil: there is none at the moment
 	state    string   // what it is then, like "restarting"
 	restarts uint64   // ever
@@ -241,6 +243,7 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 			if f == nil {
 				f = new(family)
 			}
+			n.findChildren(node.item.p, d.children)
 			b := n.branch(f, d.children, left, most)
 			node.Children = &b
 			next = append(next, b.Shown...)
@@ -248,6 +251,26 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 		level = next
 	}
 	return root
+}
+
+// findChildren finds out what a supervisor has left open.
+func (n *Node) findChildren(supervisor *Process, all []childDescription) {
+	for i := range all {
+		c := &all[i]
+		if c.process != nil || c.state != "" {
+			continue
+		}
+		c.state = "not running"
+		if p := n.registry.byName(ProcessID(c.name)); p != nil && p.isChildOf(supervisor) {
+			c.process = p
+		}
+	}
+}
+
+func (p *Process) isChildOf(supervisor *Process) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.more != nil && p.more.parent == supervisor
 }
 
 func describe(p *Process) description {
