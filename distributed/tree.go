@@ -58,8 +58,8 @@ type totals struct {
 
 func (t *totals) add(i *treeItem) {
 	t.Processes++
-	t.Waiting += i.waiting
-	if i.state == StateRunning {
+	t.Waiting += int(i.waiting)
+	if i.state == running {
 		t.Running++
 	}
 }
@@ -98,8 +98,8 @@ type treeNode struct {
 type treeItem struct {
 	p       *Process
 	parent  *Process
-	waiting int
-	state   ProcessState
+	waiting int32
+	state   state
 	parents bool // it has children, or could
 }
 
@@ -189,13 +189,12 @@ func (n *Node) treeItems(t *totals) []treeItem {
 			}
 			item := treeItem{p: p}
 			p.mu.Lock()
-			over := p.state == dead
-			item.state, item.waiting = p.stateNow(), p.body.waiting()
+			item.state, item.waiting = p.state, int32(p.body.waiting())
 			if p.more != nil {
 				item.parent = p.more.parent
 			}
 			p.mu.Unlock()
-			if !over {
+			if item.state != dead {
 				items = append(items, item)
 				t.add(&item)
 			}
@@ -208,7 +207,7 @@ func (n *Node) treeItems(t *totals) []treeItem {
 func longestOf(items []treeItem) []queue {
 	var top longest
 	for _, i := range items {
-		top.offer(queued{i.p, i.waiting}, 5)
+		top.offer(queued{i.p, int(i.waiting)}, 5)
 	}
 	queues := make([]queue, len(top))
 	for i, q := range top.sorted() {
@@ -334,7 +333,7 @@ func (t *treeNode) serial() uint64 {
 // look returns what is shown of a process.
 func (n *Node) look(item *treeItem) *treeNode {
 	p, now := item.p, n.now()
-	t := &treeNode{ID: p.address(), What: handlerName(p.body.handlerOf()), State: item.state, Waiting: item.waiting, item: item, spec: math.MaxInt}
+	t := &treeNode{ID: p.address(), What: handlerName(p.body.handlerOf()), State: item.state.public(), Waiting: int(item.waiting), item: item, spec: math.MaxInt}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors
