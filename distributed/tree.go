@@ -333,7 +333,14 @@ func (t *treeNode) serial() uint64 {
 // look returns what is shown of a process.
 func (n *Node) look(item *treeItem) *treeNode {
 	p, now := item.p, n.now()
-	t := &treeNode{ID: p.address(), What: handlerName(p.body.handlerOf()), State: item.state.public(), Waiting: int(item.waiting), item: item, spec: math.MaxInt}
+	t := &treeNode{
+		ID:      p.address(),
+		What:    handlerName(p.body.handlerOf()),
+		State:   item.state.public(),
+		Waiting: int(item.waiting),
+		item:    item,
+		spec:    math.MaxInt,
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors
