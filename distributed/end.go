@@ -13,6 +13,9 @@ func (p *Process) kill() (loop func()) {
 	}
 	p.killed = true
 	p.doom(ErrKilled)
+	if x := p.more; x != nil && x.atKill != nil {
+		x.atKill()
+	}
 	if p.state != idle || p.more != nil && p.more.helpers > 0 {
 		x := p.extra()
 		x.grace = time.AfterFunc(p.node.opts.killGrace, p.giveUp)
