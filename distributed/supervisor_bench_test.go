@@ -31,8 +31,6 @@ func BenchmarkSupervisedSpawn(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.StopTimer()
-	n.Stop()
 }
 
 // Each child crashes as soon as it runs, and is started again.

@@ -134,7 +134,7 @@ func (s *SupervisorSpec) child(p ProcessSpec, template bool) (*ProcessSpec, erro
 // kinds is how many of the fields are set of which one has to be.
 func (p *ProcessSpec) kinds() int {
 	n := 0
-	for _, set := range []bool{p.Function != nil, p.Start != nil, p.Service != nil, p.Supervisor != nil} {
+	for _, set := range [...]bool{p.Function != nil, p.Start != nil, p.Service != nil, p.Supervisor != nil} {
 		if set {
 			n++
 		}

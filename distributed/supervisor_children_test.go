@@ -335,14 +335,18 @@ func TestStartFunctions(t *testing.T) {
 			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "", nil }
 		}, "neither an address nor an error"},
 		{"no process", func(s *stage) start {
-			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "nobody", nil }
+			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				return "nobody", nil
+			}
 		}, "no such process"},
 		{"the supervisor", func(s *stage) start {
 			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "sup", nil }
 		}, "is the supervisor"},
 		{"another's child", func(s *stage) start {
 			s.startSpec(distributed.SupervisorSpec{ID: "other", Processes: []distributed.ProcessSpec{s.child("theirs")}})
-			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "theirs", nil }
+			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				return "theirs", nil
+			}
 		}, "another supervisor"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -90,7 +90,7 @@ func (h *supervisor) startFirst(c *child) error {
 }
 
 // Handle does what somebody asks for.
-func (h *supervisor) Handle(p *Process, o order) error { return o(h) }
+func (h *supervisor) Handle(p *Process, o order) error { return o.obey(h) }
 
 // HandleExit is told of the end of a child. What else a process is told that traps exits is
 // of no interest to a supervisor.
@@ -257,6 +257,9 @@ func (h *supervisor) startChild(p ProcessSpec) (id ProcessID, err error) {
 	}
 	return id, err
 }
+
+// startAnother is startChild for one just like the template.
+func (h *supervisor) startAnother() (ProcessID, error) { return h.startChild(ProcessSpec{}) }
 
 // startNow starts a child because somebody wants it to, and returns its address.
 func (h *supervisor) startNow(c *child) (ProcessID, error) {

@@ -300,7 +300,9 @@ func TestServiceThatDoesNotReturnIsKilledAndItsNameIsFree(t *testing.T) {
 
 func TestBackoffHasRestartsWait(t *testing.T) {
 	onStage(t, func(s *stage) {
-		backoff := func(p *distributed.ProcessSpec) { p.Backoff = distributed.Backoff{Min: time.Second, Max: 4 * time.Second} }
+		backoff := func(p *distributed.ProcessSpec) {
+			p.Backoff = distributed.Backoff{Min: time.Second, Max: 4 * time.Second}
+		}
 		sup := s.start(distributed.RestForOne, s.child("a"), s.child("b", backoff), s.child("c"))
 		s.want("+a +b +c")
 		crash := func(least, most time.Duration) {
@@ -348,5 +350,38 @@ func TestRestartIsAnEvent(t *testing.T) {
 		if len(got) != 1 || got[0].ProcessID != "sup" || got[0].Error != errBoom {
 			t.Errorf("%+v", got)
 		}
+	})
+}
+
+func TestSignificantChildThatIsAboutToBeStartedAgainHasNotEnded(t *testing.T) {
+	onStage(t, func(s *stage) {
+		slow := func(p *distributed.ProcessSpec) { p.Backoff.Min = time.Minute }
+		sup := s.startSpec(distributed.SupervisorSpec{AutoShutdown: distributed.AllSignificant, MaxRestarts: 10, Processes: []distributed.ProcessSpec{
+			s.child("a", transient, significant, slow), s.child("b", temporary, significant)}})
+		s.end("a", errBoom)
+		s.want("+a +b -a")
+		s.end("b", errBoom)
+		s.want("-b")
+		s.wantStates(sup, "a:restarting")
+		time.Sleep(time.Minute)
+		s.want("+a")
+		s.end("a", distributed.ErrNormal)
+		s.want("-a")
+		s.ended(sup)
+	})
+}
+
+func TestSiblingsEndHasAChildNotWaitAnyLonger(t *testing.T) {
+	onStage(t, func(s *stage) {
+		slow := func(p *distributed.ProcessSpec) { p.Backoff.Min = time.Minute }
+		sup := s.start(distributed.RestForOne, s.child("a"), s.child("b"), s.child("c", slow))
+		s.end("c", errBoom)
+		s.want("+a +b +c -c")
+		s.fails["b"] = 1
+		s.end("a", errBoom)
+		s.want("-a -b +a !b +b +c")
+		time.Sleep(time.Hour)
+		s.want("")
+		s.wantStates(sup, "a:running b:running c:running")
 	})
 }

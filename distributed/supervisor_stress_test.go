@@ -26,10 +26,24 @@ func crasher(lives *atomic.Int64) distributed.StartFunc {
 
 func TestManyCrashesLeaveNothingBehind(t *testing.T) {
 	n := newNode(t)
-	const children, rounds = 100, 1000
-	var lives atomic.Int64
+	const children, crashes = 100, 100_000
+	var left atomic.Int64 // crashes to come
+	done := make(chan struct{}, 1)
+	// Who is started crashes at once, as often as is wanted.
+	start := func(n *distributed.Node, opts ...distributed.SpawnOption) (distributed.ProcessID, error) {
+		r, err := distributed.Spawn(n, func(_ *distributed.Process, reason error) error { return reason }, opts...)
+		if err != nil {
+			return "", err
+		}
+		if i := left.Add(-1); i >= 0 {
+			err = r.Send(errBoom)
+		} else if i == -children {
+			done <- struct{}{} // all of them run
+		}
+		return r.ID(), err
+	}
 	sup, err := distributed.NewSupervisor(distributed.SupervisorSpec{ID: "sup", Strategy: distributed.SimpleOneForOne,
-		MaxRestarts: distributed.UnlimitedRestarts, Processes: []distributed.ProcessSpec{{Start: crasher(&lives)}}}, n)
+		MaxRestarts: distributed.UnlimitedRestarts, Processes: []distributed.ProcessSpec{{Start: start}}}, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,31 +52,27 @@ func TestManyCrashesLeaveNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	crashAll := func(rounds int) {
-		for range rounds {
-			all, err := sup.WhichChildren(t.Context())
-			if err != nil {
+	<-done
+	crash := func(times int64) (goroutines int, bytes uint64) {
+		left.Store(times)
+		all, err := sup.WhichChildren(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range all {
+			if err := n.Send(c.Process, errBoom); err != nil {
 				t.Fatal(err)
 			}
-			want := lives.Load() + children
-			for _, c := range all {
-				if err := n.Send(c.Process, errBoom); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for lives.Load() < want {
-				runtime.Gosched()
-			}
 		}
+		<-done
+		return settled()
 	}
-	crashAll(10)
-	goroutines, memory := settled(n)
-	crashAll(rounds)
-	goroutines2, memory2 := settled(n)
+	goroutines, memory := crash(1000)
+	goroutines2, memory2 := crash(crashes)
 	if goroutines2 > goroutines || memory2 > memory+memory/4+256<<10 {
-		t.Errorf("goroutines %d, bytes %d; after %d crashes %d, %d", goroutines, memory, children*rounds, goroutines2, memory2)
+		t.Errorf("goroutines %d, bytes %d; after %d crashes %d, %d", goroutines, memory, crashes, goroutines2, memory2)
 	}
-	if s := n.Stats(); s.Crashed != children*(rounds+10) || s.Processes != children+1 {
+	if s := n.Stats(); s.Crashed != 1000+crashes+2*children || s.Processes != children+1 {
 		t.Errorf("%+v", s)
 	}
 	n.Stop()
@@ -72,7 +82,7 @@ func TestManyCrashesLeaveNothingBehind(t *testing.T) {
 }
 
 // settled returns how many goroutines and bytes there are once nobody has anything to do.
-func settled(n *distributed.Node) (goroutines int, bytes uint64) {
+func settled() (goroutines int, bytes uint64) {
 	for range 1000 { // the last to end tell of it before they have
 		if runtime.Gosched(); runtime.NumGoroutine() < 5 {
 			break
@@ -149,17 +159,24 @@ func TestSupervisorsUnderStress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var busy sync.WaitGroup
 	for range 8 {
 		busy.Go(func() {
-			for range 1000 {
-				stir(ctx, n, names)
+			for done := 0; done < 1000 && ctx.Err() == nil; {
+				if stir(ctx, n, names) {
+					done++
+				} else {
+					runtime.Gosched()
+				}
 			}
 		})
 	}
 	busy.Wait()
-	cancel()
+	if ctx.Err() != nil {
+		t.Error("not done in time")
+	}
 	if err := top.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -169,18 +186,16 @@ func TestSupervisorsUnderStress(t *testing.T) {
 	}
 }
 
-// stir does something to supervisors, which may just not be there.
-func stir(ctx context.Context, n *distributed.Node, names []distributed.ProcessID) {
+// stir does something to supervisors, unless they just are not there.
+func stir(ctx context.Context, n *distributed.Node, names []distributed.ProcessID) bool {
 	id := names[rand.IntN(len(names))]
 	static, err := distributed.LookupSupervisor(n, "static")
 	if err != nil {
-		runtime.Gosched()
-		return
+		return false
 	}
 	dynamic, err := distributed.LookupSupervisor(n, "dynamic")
 	if err != nil {
-		runtime.Gosched()
-		return
+		return false
 	}
 	switch rand.IntN(10) {
 	case 0, 1, 2:
@@ -200,7 +215,7 @@ func stir(ctx context.Context, n *distributed.Node, names []distributed.ProcessI
 	default:
 		all, err := dynamic.WhichChildren(ctx)
 		if err != nil || len(all) == 0 {
-			return
+			return false
 		}
 		c := all[rand.IntN(len(all))]
 		if rand.IntN(2) == 0 {
@@ -209,4 +224,5 @@ func stir(ctx context.Context, n *distributed.Node, names []distributed.ProcessI
 			_ = dynamic.TerminateChild(ctx, c.Process)
 		}
 	}
+	return true
 }
