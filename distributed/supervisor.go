@@ -32,8 +32,9 @@ func (f orderFunc) obey(h *supervisor) error { return f(h) }
 // Errors of what is asked of a supervisor.
 var (
 	// ErrIgnore: a [StartFunc], or the Init of a process, has found nothing to start. The
-	// supervisor goes on without, and remembers the child unless it is temporary.
-	ErrIgnore = fmt.Errorf("distributed: nothing to start: %w", ErrNormal)
+	// supervisor goes on without, and remembers the child unless it is temporary or has a
+	// template. It wraps [ErrNormal].
+	ErrIgnore = fmt.Errorf("%w: nothing to start", ErrNormal)
 
 	// ErrChildNotFound: the supervisor has no such child.
 	ErrChildNotFound = errors.New("distributed: no such child")

@@ -177,8 +177,10 @@ func TestChildrenFromATemplate(t *testing.T) {
 func TestSupervisorsFromATemplate(t *testing.T) {
 	onStage(t, func(s *stage) {
 		hidden := func(p *distributed.ProcessSpec) { p.Anonymous = true }
-		sup := s.start(distributed.SimpleOneForOne, distributed.ProcessSpec{
-			Supervisor: &distributed.SupervisorSpec{MaxRestarts: distributed.NoRestarts, Processes: []distributed.ProcessSpec{s.child("a", hidden)}}})
+		sup := s.start(distributed.SimpleOneForOne, distributed.ProcessSpec{Supervisor: &distributed.SupervisorSpec{
+			MaxRestarts: distributed.NoRestarts,
+			Processes:   []distributed.ProcessSpec{s.child("a", hidden)},
+		}})
 		for _, id := range []distributed.ProcessID{"", "x"} {
 			if _, err := sup.StartChild(s.ctx, distributed.ProcessSpec{ID: id}); err != nil {
 				t.Fatal(err)
@@ -226,8 +228,7 @@ func TestChildrenFromATemplateAreStoppedAtTheSameTime(t *testing.T) {
 
 func TestChildCallsItsSupervisor(t *testing.T) {
 	onStage(t, func(s *stage) {
-		var sup *distributed.Supervisor
-		sup = s.start(distributed.OneForOne, s.child("a"))
+		sup := s.start(distributed.OneForOne, s.child("a"))
 		s.want("+a")
 		s.send("a", func(p *distributed.Process) error {
 			if _, err := sup.StartChild(p, s.child("b")); err != nil {
@@ -352,9 +353,8 @@ func TestStartFunctions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			onStage(t, func(s *stage) {
 				sup := s.start(distributed.OneForOne)
-				before := 0
 				spec := distributed.ProcessSpec{ID: "a", Start: tt.start(s)}
-				before = s.n.Len()
+				before := s.n.Len()
 				id, err := sup.StartChild(s.ctx, spec)
 				if tt.want != "" {
 					if err == nil || !contains(err.Error(), tt.want) {

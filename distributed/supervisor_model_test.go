@@ -95,7 +95,8 @@ func (m *model) end(c *modelChild, ordered, silent bool) {
 	others := slices.ContainsFunc(m.children, func(x *modelChild) bool {
 		return x.significant && x.state != distributed.ChildStopped
 	})
-	if c.significant && (m.spec.AutoShutdown == distributed.AnySignificant || m.spec.AutoShutdown == distributed.AllSignificant && !others) {
+	auto := m.spec.AutoShutdown
+	if c.significant && (auto == distributed.AnySignificant || auto == distributed.AllSignificant && !others) {
 		m.shutdown()
 	}
 }
@@ -201,7 +202,8 @@ func TestSupervisorDoesWhatTheModelDoes(t *testing.T) {
 
 // compare plays a random trace to a supervisor and to the model.
 func (s *stage) compare(r *rand.Rand) (trace []string, ok bool) {
-	spec := distributed.SupervisorSpec{ID: "sup", Strategy: distributed.Strategy(r.IntN(3)), AutoShutdown: distributed.AutoShutdown(r.IntN(3)),
+	spec := distributed.SupervisorSpec{ID: "sup", Strategy: distributed.Strategy(r.IntN(3)),
+		AutoShutdown:  distributed.AutoShutdown(r.IntN(3)),
 		RestartPeriod: time.Duration(1+r.IntN(5)) * time.Second,
 		MaxRestarts:   []int{distributed.NoRestarts, 1, 2, 3, 4, 8, distributed.UnlimitedRestarts}[r.IntN(7)]}
 	m := &model{spec: spec, fails: map[distributed.ProcessID]int{}}
@@ -218,7 +220,8 @@ func (s *stage) compare(r *rand.Rand) (trace []string, ok bool) {
 	for _, c := range m.children {
 		m.start(c)
 	}
-	trace = append(trace, fmt.Sprintf("strategy %d, auto %d, %d in %v", spec.Strategy, spec.AutoShutdown, spec.MaxRestarts, spec.RestartPeriod))
+	trace = append(trace, fmt.Sprintf("strategy %d, auto %d, %d in %v",
+		spec.Strategy, spec.AutoShutdown, spec.MaxRestarts, spec.RestartPeriod))
 	for _, c := range m.children {
 		trace = append(trace, fmt.Sprintf("child %+v", *c))
 	}
@@ -249,11 +252,14 @@ func (s *stage) compare(r *rand.Rand) (trace []string, ok bool) {
 }
 
 // step does one thing to both.
-func (s *stage) step(r *rand.Rand, m *model, sup *distributed.Supervisor, names []distributed.ProcessID) (event string, err, want error) {
+func (s *stage) step(
+	r *rand.Rand, m *model, sup *distributed.Supervisor, names []distributed.ProcessID,
+) (event string, err, want error) {
 	id := names[r.IntN(len(names))]
 	c := m.find(id)
 	running := c != nil && c.state == distributed.ChildRunning
-	what := []string{"sleep", "fail", "crash", "crash", "crash", "normal", "shutdown", "kill", "start", "terminate", "restart", "delete"}[r.IntN(12)]
+	what := []string{"sleep", "fail", "crash", "crash", "crash", "normal", "shutdown", "kill",
+		"start", "terminate", "restart", "delete"}[r.IntN(12)]
 	event = what + " " + string(id)
 	switch what {
 	case "sleep":
@@ -285,7 +291,8 @@ func (s *stage) step(r *rand.Rand, m *model, sup *distributed.Supervisor, names 
 			m.end(c, false, true)
 		}
 	default:
-		reason := map[string]error{"crash": errBoom, "normal": distributed.ErrNormal, "shutdown": distributed.ErrShutdown}[what]
+		reason := map[string]error{"crash": errBoom, "normal": distributed.ErrNormal,
+			"shutdown": distributed.ErrShutdown}[what]
 		if running {
 			s.end(id, reason)
 			m.end(c, reason != errBoom, false)
