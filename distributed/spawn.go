@@ -209,8 +209,11 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 			a.policy.size = a.node.opts.mailbox.size
 		}
 	}
+	if a.policy.single {
+		a.rare = new(rare[M])
+	}
 	if a.policy.key != nil {
-		a.rare = &rare[M]{latest: make(map[any]*M)}
+		a.rare.latest = make(map[any]*M)
 	}
 	if o.trap && !a.takesSignal(Exit{}) {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
