@@ -3,6 +3,8 @@ package distributed
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -19,17 +21,31 @@ func supervisedBy(b *testing.B, n *Node, template ProcessSpec) *Supervisor {
 }
 
 func BenchmarkSupervisedSpawn(b *testing.B) {
-	n := NewNode("n", WithLogger(nil))
-	f := func(p *Process, m int) error { return nil }
-	sup := supervisedBy(b, n, ProcessSpec{Start: func(n *Node, opts ...SpawnOption) (ProcessID, error) {
-		r, err := Spawn(n, f, opts...)
-		return r.ID(), err
-	}})
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := sup.StartChild(context.Background(), ProcessSpec{}); err != nil {
-			b.Fatal(err)
-		}
+	for _, callers := range []int{1, 32} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			n := NewNode("n", WithLogger(nil))
+			f := func(p *Process, m int) error { return nil }
+			sup := supervisedBy(b, n, ProcessSpec{Start: func(n *Node, opts ...SpawnOption) (ProcessID, error) {
+				r, err := Spawn(n, f, opts...)
+				return r.ID(), err
+			}})
+			b.ReportAllocs()
+			b.ResetTimer()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					for left.Add(-1) >= 0 {
+						if _, err := sup.StartChild(context.Background(), ProcessSpec{}); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			all.Wait()
+		})
 	}
 }
 

@@ -237,8 +237,9 @@ func (h *supervisor) findStopped(id ProcessID) (*child, error) {
 }
 
 // startChild is that of Supervisor.
-func (h *supervisor) startChild(p ProcessSpec) (id ProcessID, err error) {
+func (h *supervisor) startChild(p ProcessSpec) (ProcessID, error) {
 	var spec *ProcessSpec
+	var err error
 	if h.simple() {
 		spec, err = h.spec.after(&h.spec.Processes[0], p)
 	} else {
@@ -247,19 +248,30 @@ func (h *supervisor) startChild(p ProcessSpec) (id ProcessID, err error) {
 	if err != nil {
 		return "", err
 	}
+	return h.startNew(spec)
+}
+
+// startAnother is startChild for one just like the template, which is most often wanted.
+func (h *supervisor) startAnother() (ProcessID, error) {
+	if h.simple() && h.spec.Processes[0].kinds() == 1 {
+		return h.startNew(&h.spec.Processes[0])
+	}
+	return h.startChild(ProcessSpec{})
+}
+
+// startNew starts a child that is the last one from now on.
+func (h *supervisor) startNew(spec *ProcessSpec) (ProcessID, error) {
 	if spec.ID != "" && h.children.byID[spec.ID] != nil {
 		return "", ErrChildExists
 	}
 	c := &child{spec: spec}
 	h.children.add(c)
-	if id, err = h.startNow(c); err != nil {
+	id, err := h.startNow(c)
+	if err != nil {
 		h.children.remove(c)
 	}
 	return id, err
 }
-
-// startAnother is startChild for one just like the template.
-func (h *supervisor) startAnother() (ProcessID, error) { return h.startChild(ProcessSpec{}) }
 
 // startNow starts a child because somebody wants it to, and returns its address.
 func (h *supervisor) startNow(c *child) (ProcessID, error) {
