@@ -101,6 +101,7 @@ type extras struct {
 	helped   chan struct{} // closed when the last of them has ended; nil: nobody waits
 	grace    *time.Timer   // makes it a zombie
 	groups   *memberships  // nil: none
+	atKill   func()        // tells a supervisor that it was killed; nil: it does not matter
 	atEnd    map[any]func()
 }
 
