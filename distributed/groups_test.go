@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/kleeedolinux/socket.go/distributed"
 )
@@ -386,7 +387,11 @@ func TestAWatchEndsWithItsProcess(t *testing.T) {
 func TestAWatchOfAGroupNeedsAHandlerThatTakesItsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode(t)
-		r, _ := distributed.Spawn(n, func(p *distributed.Process, m int) error { p.WatchGroup("g"); return nil })
+		r, _ := distributed.Spawn(n, func(p *distributed.Process, m int) error {
+			time.Sleep(time.Second) // until it is waited for
+			p.WatchGroup("g")
+			return nil
+		})
 		r.Send(1)
 		var pe *distributed.PanicError
 		if err := n.Wait(context.Background(), r.ID()); !errors.As(err, &pe) {
