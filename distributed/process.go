@@ -83,7 +83,8 @@ type body interface {
 
 	waiting() int // messages that wait; with mu held
 	free() int    // how many more may; with mu held
-	drop() int    // forgets the messages that wait; with mu held
+	whenFull() Overflow
+	drop() int // forgets the messages that wait; with mu held
 }
 
 // extras are what many processes never need.
