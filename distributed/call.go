@@ -130,14 +130,15 @@ func Call[M, R any](ctx context.Context, to Ref[M], ask func(From[R]) M) (R, err
 	dst := new(R)
 	w := a.node.waiter(&a.Process)
 	m := ask(From[R]{w, w.begin(), dst})
-	if err := a.call(ctx, w, m); err != nil {
+	if err := a.call(ctx, w, m, a.node.opts.callTimeout); err != nil {
 		return none, &CallError{Process: a.ID(), Err: err}
 	}
 	return *dst, nil
 }
 
-// call sends m and waits for the end of w.
-func (a *actor[M]) call(ctx context.Context, w *waiter, m M) error {
+// call sends m and waits for the end of w, for a time if that is positive and ctx has no
+// deadline.
+func (a *actor[M]) call(ctx context.Context, w *waiter, m M, timeout time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -159,7 +160,6 @@ func (a *actor[M]) call(ctx context.Context, w *waiter, m M) error {
 	if loop != nil {
 		go loop() // owned by a: ends when there is nothing left to do
 	}
-	timeout := a.node.opts.callTimeout
 	if _, ok := ctx.Deadline(); ok {
 		timeout = 0
 	}
@@ -194,7 +194,7 @@ func (a *actor[M]) callAny(ctx context.Context, w *waiter, v any) error {
 	if !ok {
 		return ErrMessageType
 	}
-	return a.call(ctx, w, m)
+	return a.call(ctx, w, m, a.node.opts.callTimeout)
 }
 
 // Wait waits until a process has ended, and returns its reason; [ErrProcessNotFound] if

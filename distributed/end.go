@@ -13,14 +13,18 @@ func (p *Process) kill() (loop func()) {
 	}
 	p.killed = true
 	p.doom(ErrKilled)
-	if p.state != idle {
+	if x := p.more; x != nil && x.atKill != nil {
+		x.atKill()
+	}
+	if p.state != idle || p.more != nil && p.more.helpers > 0 {
 		x := p.extra()
 		x.grace = time.AfterFunc(p.node.opts.killGrace, p.giveUp)
 	}
 	return p.wake()
 }
 
-// giveUp declares a process that was killed to be a zombie: its handler has not returned.
+// giveUp declares a process that was killed to be a zombie: its handler, or a goroutine of
+// its own, has not returned.
 func (p *Process) giveUp() {
 	p.mu.Lock()
 	if p.finishing {
@@ -70,9 +74,14 @@ func (p *Process) end(reason error) {
 	p.stats.rest(p.node.now())
 	p.mu.Unlock()
 	p.awaitHelpers()
-	p.terminate(reason)
+	p.mu.Lock()
+	killed := p.killed // meanwhile
+	p.mu.Unlock()
+	if !killed {
+		p.terminate(reason)
+	}
 	if !p.finish(reason, dropped) {
-		p.node.zombies.Add(-1) // it was killed in Terminate, and given up
+		p.node.zombies.Add(-1) // it was killed before, and given up
 	}
 }
 

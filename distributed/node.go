@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -200,7 +201,7 @@ func (n *Node) Stop() {
 func (n *Node) Shutdown(ctx context.Context) error {
 	n.stopping.Store(true)
 	n.mu.Lock()
-	roots := n.roots
+	roots := slices.Clone(n.roots)
 	n.mu.Unlock()
 	for i := len(roots) - 1; i >= 0 && ctx.Err() == nil; i-- {
 		roots[i].dismiss()

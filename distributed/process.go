@@ -102,6 +102,7 @@ type extras struct {
 	helpers      int           // goroutines of Go
 	helped       chan struct{} // closed when the last of them has ended; nil: nobody waits
 	grace        *time.Timer   // makes it a zombie
+	atKill       func()        // tells a supervisor that it was killed; nil: it does not matter
 	atEnd        map[any]func()
 }
 

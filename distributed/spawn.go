@@ -71,6 +71,7 @@ type spawnOptions struct {
 	name         ProcessID
 	policy       *policy // nil: that of the node
 	parent       *Process
+	spawned      func(*Process) // is given the process before it does anything; nil: nobody asks
 	links        []*Process
 	priority     Priority
 	capabilities []string
@@ -136,6 +137,9 @@ func WithErrorsLogged() SpawnOption { return func(o *spawnOptions) { o.lenient =
 
 // withParent makes a supervisor the one whose exits cannot be trapped, and links it.
 func withParent(p *Process) SpawnOption { return func(o *spawnOptions) { o.parent = p } }
+
+// withSpawned has f given the process before it does anything.
+func withSpawned(f func(*Process)) SpawnOption { return func(o *spawnOptions) { o.spawned = f } }
 
 // Priority is how many messages a process handles before others have their turn, if it has
 // that many. It is advice to a scheduler that may not need it.
@@ -240,8 +244,8 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		a.dismiss() // Shutdown may have looked before
 	}
 	if o != nil {
-		if o.parent != nil {
-			link(&a.Process, o.parent)
+		if p := o.parent; p != nil && !link(&a.Process, p) {
+			a.told(p, p.PID(), ErrProcessNotFound, byLink)
 		}
 		for _, p := range o.links {
 			if !link(&a.Process, p) {
@@ -250,6 +254,9 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		}
 	}
 	n.tell(ProcessStarted, &a.Process, nil)
+	if o != nil && o.spawned != nil {
+		o.spawned(&a.Process)
+	}
 	if !slow {
 		return nil
 	}
