@@ -33,6 +33,13 @@ func bonded(t *testing.T, test func(t *testing.T, n *distributed.Node, net *sock
 	}
 }
 
+// settle lets everything happen that happens by itself, the end of sessions included whose
+// clients have left without a word.
+func settle() {
+	time.Sleep(time.Hour)
+	synctest.Wait()
+}
+
 // guest is a process that notes what comes.
 type guest struct {
 	got    []string
@@ -105,7 +112,7 @@ func TestSubscribersAreToldWhatHappensInTheirRoomsAndNobodyElseIs(t *testing.T) 
 		server.BroadcastToRoom("red", "chat", 2)
 		synctest.Wait()
 		ann.Close()
-		time.Sleep(time.Minute)
+		settle()
 		g.want(t, "joined red "+id, `broadcast red chat"hello"`, "a message in between", "broadcast red chat2", "left red "+id+" disconnected")
 		if err := n.Unsubscribe(r.ID(), "red"); err != nil {
 			t.Error(err)
@@ -171,7 +178,7 @@ func TestWhoSubscribesInInitKnowsTheMembersAtEveryPlace(t *testing.T) {
 		}
 		bob.Send("join", "red")
 		ann.Send("leave", "red")
-		time.Sleep(time.Second)
+		settle()
 		if !members[bob.ID()] || len(members) != 1 {
 			t.Errorf("members %v", members)
 		}
@@ -359,7 +366,7 @@ func TestTheEndOfASocketIsToldBehindTheMessagesThatCameFromIt(t *testing.T) {
 			want = append(want, fmt.Sprint(i))
 		}
 		ann.Close()
-		time.Sleep(time.Hour)
+		settle()
 		g.want(t, append(want, "bye", "down "+string(ref.ID()))...)
 		var gone *distributed.DisconnectedError
 		var ce *socket.ConnectionError
@@ -435,7 +442,7 @@ func TestAProcessThatCrashesTakesTheSocketsThatItIsLinkedToAlong(t *testing.T) {
 				b.ExpectNothing(time.Minute)
 			}
 			b.Close()
-			time.Sleep(time.Minute)
+			settle()
 		}
 	})
 }
@@ -452,13 +459,14 @@ func TestASessionProcessEndsInGoodOrderWithItsSocket(t *testing.T) {
 		n.LinkProcesses(session.ID(), ref.ID())
 		ann.Faults().Cut()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if reason != nil {
 			t.Errorf("a lost connection of a session has ended the process: %v", reason)
 		}
 		ref.Send("still", "there")
 		ann.Expect("still", "there")
 		ann.Close()
-		time.Sleep(time.Minute)
+		settle()
 		var gone *distributed.DisconnectedError
 		if !errors.As(reason, &gone) || n.Stats().Crashed != 0 {
 			t.Errorf("ended with %v, %d crashes", reason, n.Stats().Crashed)
@@ -479,7 +487,7 @@ func TestAKilledStandInLeavesTheSocketAloneAndIsFollowedByAnother(t *testing.T) 
 		next.Send("a", 1)
 		ann.Expect("a", 1)
 		ann.Close()
-		time.Sleep(time.Minute)
+		settle()
 		if n.Len() != 0 {
 			t.Errorf("%d processes are left", n.Len())
 		}
@@ -533,7 +541,7 @@ func TestAFloodingClientIsSlowedDownToTheProcessAndNobodyElseIs(t *testing.T) {
 				}
 			}
 		}
-		time.Sleep(time.Minute)
+		settle()
 		if handled.Load() != flood {
 			t.Errorf("%d handled of %d", handled.Load(), flood)
 		}
@@ -563,7 +571,7 @@ func TestWhatCannotBeForwardedIsTold(t *testing.T) {
 		for _, to := range []string{"nobody", "texts", "", "anything", "a@b"} {
 			ann.Send("say", to)
 		}
-		time.Sleep(time.Second)
+		settle()
 		want := []error{distributed.ErrProcessNotFound, distributed.ErrMessageType, distributed.ErrNoConnection}
 		if !slices.Equal(failures, want) || anything != 1 {
 			t.Errorf("%v, and %d for the one that takes anything", failures, anything)
@@ -586,7 +594,7 @@ func TestForwardWaitsForRoomWhenTheClientHasLeft(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		ann.Close()
-		time.Sleep(time.Minute)
+		settle()
 		if handled != 10 || n.SocketServer.Count() != 0 {
 			t.Errorf("%d handled, %d connections", handled, n.SocketServer.Count())
 		}
