@@ -69,6 +69,7 @@ type actor[M any] struct {
 
 // rare is what many processes never need of what knows the type.
 type rare[M any] struct {
+	held    M          // that is being handled, if the policy is to take one by one; the goroutine's
 	aside   []M        // put aside by Stash
 	again   []M        // to be handled next
 	putBack int        // length of both; guarded by Process.mu
@@ -101,68 +102,76 @@ func (a *actor[M]) serve() (reason error, over bool) {
 				return reason, true
 			}
 		}
-		if a.policy.single {
-			m, ok := a.pop()
-			switch {
-			case ok:
-				if err, over := a.handle(&m); over {
-					return err, true
-				}
-			case a.rest():
-				return nil, false
+		one, b, from, to, rests := a.take()
+		switch {
+		case rests:
+			return nil, false
+		case one != nil:
+			if err, over := a.handle(one); over {
+				return err, true
 			}
-			continue
-		}
-		b, from, to := a.take()
-		if b == nil {
-			if a.rest() {
-				return nil, false
+		case b != nil:
+			if err, over := a.handleAll(b, from, to); over {
+				return err, true
 			}
-			continue
+			a.kind.free(b)
 		}
-		if err, over := a.handleAll(b, from, to); over {
-			return err, true
-		}
-		a.kind.free(b)
 	}
 }
 
-// take takes messages out of the queue, into the hand.
-func (a *actor[M]) take() (b *block[M], from, to int) {
+// take takes messages out of the queue, into the hand: one, or those of a block. If there
+// is nothing to do at all, the goroutine is to end.
+func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.stats.began == 0 {
+		a.stats.wake(a.node.now())
+	}
 	a.countHandled()
-	b, from, to = a.queue.take()
-	a.taken = uint32(to - from)
-	return b, from, to
+	a.queue.giveBack()
+	switch {
+	case a.queue.n == 0:
+		// Senders that wait for room do so until there is some, which is when it is awake.
+		if a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
+			a.state = idle
+			a.stats.rest(a.node.now())
+			return nil, nil, 0, 0, true
+		}
+	case a.policy.single:
+		a.taken = 1
+		a.begun.Store(1)
+		return a.pop(), nil, 0, 0, false
+	default:
+		if one = a.queue.lend(); one != nil {
+			a.taken = 1
+			a.begun.Store(1)
+			return one, nil, 0, 0, false
+		}
+		b, from, to = a.queue.take()
+		a.taken = uint32(to - from)
+	}
+	return nil, b, from, to, false
 }
 
 // countHandled counts what was in hand, which has been handled. It is called with mu held.
 func (a *actor[M]) countHandled() {
-	if a.stats.began == 0 {
-		a.stats.began = a.node.now()
+	if a.taken > 0 {
+		a.stats.handled += uint64(a.begun.Load())
+		a.taken = 0
+		a.begun.Store(0)
 	}
-	a.stats.handled += uint64(a.begun.Load())
-	a.taken = 0
-	a.begun.Store(0)
 }
 
-// pop takes one message out of the queue, for a policy that drops those that wait: none
-// must be in hand.
-func (a *actor[M]) pop() (m M, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.countHandled()
-	if a.queue.n == 0 {
-		return m, false
-	}
-	if r := a.rare; r != nil && len(r.keys) > 0 {
+// pop takes one message out of a queue of which any message may be dropped, so that none
+// must be in hand. It is called with mu held.
+func (a *actor[M]) pop() *M {
+	r := a.rare
+	if len(r.keys) > 0 {
 		delete(r.latest, r.keys[0])
 		r.keys = r.keys[1:]
 	}
-	a.taken = 1
-	a.begun.Store(1)
-	return a.queue.pop(a.kind), true
+	r.held = a.queue.pop(a.kind)
+	return &r.held
 }
 
 // handleAll handles messages in hand.
@@ -262,19 +271,6 @@ func (a *actor[M]) needRare() *rare[M] {
 	return a.rare
 }
 
-// rest lets the goroutine end if there is nothing to do, and reports whether it may.
-func (a *actor[M]) rest() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	// Senders that wait for room do so until there is some, which is when it is awake.
-	if a.queue.n > 0 || a.flags.Load()&^flagSenders != 0 || a.rare != nil && len(a.rare.again) > 0 {
-		return false
-	}
-	a.state = idle
-	a.stats.rest(a.node.now())
-	return true
-}
-
 // signal is that of body.
 func (a *actor[M]) signal(s any) (reason error, over bool) {
 	var err error
@@ -342,10 +338,8 @@ func (a *actor[M]) waiting() int {
 // drop is that of body.
 func (a *actor[M]) drop() int {
 	n := a.waiting()
-	a.stats.handled += uint64(a.begun.Load())
+	a.countHandled()
 	a.queue.clear(a.kind)
-	a.taken = 0
-	a.begun.Store(0)
 	return n
 }
 

@@ -10,11 +10,19 @@ import (
 // EventType says what a [SystemEvent] is about.
 type EventType string
 
-// The events of a node.
+// The events of a node, and what they tell:
+//
+//	Type                  ProcessID       Error
+//	ProcessStarted        the process     nil
+//	ProcessTerminated     the process     its reason
+//	ProcessZombie         the process     ErrKilled
+//	SupervisorRestarting  the supervisor  reason of the child that has ended
+//
+// Each process tells of its start before it tells of its end.
 const (
 	ProcessStarted       EventType = "process_started"
 	ProcessTerminated    EventType = "process_terminated"
-	SupervisorRestarting EventType = "supervisor_restarting" // ProcessID is the supervisor, Error why its child has ended
+	SupervisorRestarting EventType = "supervisor_restarting"
 
 	// ProcessZombie: a process was killed, and its handler does not return. For everybody
 	// else it has ended.
@@ -78,11 +86,15 @@ func (b *eventBus) remove(o *observer) {
 
 // tell tells of an event of a process.
 func (n *Node) tell(t EventType, p *Process, err error) {
-	b := &n.events
-	if !b.watched.Load() {
-		return
+	if n.events.watched.Load() {
+		n.happened(t, p.ID(), err)
 	}
-	e := SystemEvent{Type: t, Timestamp: time.Now(), ProcessID: p.ID(), NodeID: n.identity.name, Error: err}
+}
+
+// happened tells of an event. It may be called with the mu of a process held.
+func (n *Node) happened(t EventType, id ProcessID, err error) {
+	e := SystemEvent{Type: t, Timestamp: time.Now(), ProcessID: id, NodeID: n.identity.name, Error: err}
+	b := &n.events
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.queue) >= maxEvents {

@@ -41,6 +41,9 @@ var (
 	// ErrBadName: a name is empty, too long, begins with # or contains an @.
 	ErrBadName = errors.New("distributed: a name has 1 to 255 bytes, no # in front and no @")
 
+	// ErrNotMember: the process is not in the group.
+	ErrNotMember = errors.New("distributed: not a member of the group")
+
 	// ErrMessageType: the process takes messages of another type.
 	ErrMessageType = errors.New("distributed: the process takes messages of another type")
 

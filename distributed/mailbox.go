@@ -9,16 +9,33 @@ type block[M any] struct {
 	m    [blockLen]M
 }
 
-// mailbox is a queue of messages. While it is empty it has no memory: blocks come from a
-// pool that all processes of one kind share. It is guarded by Process.mu.
+// mailbox is a queue of messages. It has room for one; more go into blocks, which come from
+// a pool that all processes of one kind share. A message that comes alone, as most do, so
+// costs no block. It is guarded by Process.mu.
 type mailbox[M any] struct {
+	first      M // the oldest, if use is full
 	head, tail *block[M]
-	from, to   uint16 // the first message in head, and the end of those in tail
+	from, to   uint16 // the oldest message in head, and the end of those in tail
+	use        use    // of first
 	n          int32
 }
 
+// use is what mailbox.first is used for.
+type use uint8
+
+const (
+	free use = iota
+	full     // it waits
+	lent     // it has been taken, and is handled where it is
+)
+
 // place returns where the next message goes, which is the last from now on.
 func (q *mailbox[M]) place(k *kind[M]) *M {
+	q.n++
+	if q.n == 1 && q.use == free {
+		q.use = full
+		return &q.first
+	}
 	switch {
 	case q.tail == nil:
 		q.head = k.block()
@@ -28,9 +45,26 @@ func (q *mailbox[M]) place(k *kind[M]) *M {
 		q.tail.next = b
 		q.tail, q.to = b, 0
 	}
-	q.n++
 	q.to++
 	return &q.tail.m[q.to-1]
+}
+
+// lend takes the first message out, if it is not in a block; giveBack ends its use, once it
+// has been handled.
+func (q *mailbox[M]) lend() *M {
+	if q.use != full {
+		return nil
+	}
+	q.use = lent
+	q.n--
+	return &q.first
+}
+
+func (q *mailbox[M]) giveBack() {
+	if q.use == lent {
+		var zero M
+		q.first, q.use = zero, free
+	}
 }
 
 // take takes the first block out, which has messages from one index to another, nil if
@@ -56,12 +90,17 @@ func (q *mailbox[M]) take() (b *block[M], from, to int) {
 // pop takes the oldest message out. There must be one.
 func (q *mailbox[M]) pop(k *kind[M]) M {
 	var zero M
+	q.n--
+	if q.use == full {
+		m := q.first
+		q.first, q.use = zero, free
+		return m
+	}
 	m := q.head.m[q.from]
 	q.head.m[q.from] = zero
 	q.from++
-	q.n--
 	switch {
-	case q.n == 0:
+	case q.head == q.tail && q.from == q.to:
 		k.free(q.head)
 		q.head, q.tail = nil, nil
 	case q.from == blockLen:
@@ -73,9 +112,12 @@ func (q *mailbox[M]) pop(k *kind[M]) M {
 	return m
 }
 
-// clear forgets all messages, and returns how many there were.
+// clear forgets all messages that wait, and returns how many there were.
 func (q *mailbox[M]) clear(k *kind[M]) int {
 	n := int(q.n)
+	if q.lend() != nil {
+		q.giveBack()
+	}
 	for {
 		b, from, to := q.take()
 		if b == nil {

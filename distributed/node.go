@@ -23,6 +23,7 @@ type Node struct {
 	registry registry
 	kinds    sync.Map  // *kind by the reflect.Type of its messages
 	waiters  sync.Pool // of *waiter
+	groups   groups
 
 	serial  atomic.Uint64 // of the latest process
 	count   atomic.Int64  // processes that have not ended

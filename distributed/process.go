@@ -89,21 +89,21 @@ type body interface {
 
 // extras are what many processes never need.
 type extras struct {
-	names        []ProcessID
-	capabilities []string
-	parent       *Process // its exit ends this one, trapped or not
-	links        links
-	watching     *watch   // its monitors
-	signals      []signal // that wait, the oldest first
-	senders      []chan struct{}
-	ctx          context.Context // nil, and cancel, until somebody asks
-	cancel       context.CancelCauseFunc
-	timers       map[*Timer]struct{}
-	helpers      int           // goroutines of Go
-	helped       chan struct{} // closed when the last of them has ended; nil: nobody waits
-	grace        *time.Timer   // makes it a zombie
-	atKill       func()        // tells a supervisor that it was killed; nil: it does not matter
-	atEnd        map[any]func()
+	names    []ProcessID
+	parent   *Process // its exit ends this one, trapped or not
+	links    links
+	watching *watch   // its monitors
+	signals  []signal // that wait, the oldest first
+	senders  []chan struct{}
+	ctx      context.Context // nil, and cancel, until somebody asks
+	cancel   context.CancelCauseFunc
+	timers   map[*Timer]struct{}
+	helpers  int           // goroutines of Go
+	helped   chan struct{} // closed when the last of them has ended; nil: nobody waits
+	grace    *time.Timer   // makes it a zombie
+	atKill   func()        // tells a supervisor that it was killed; nil: it does not matter
+	groups   *memberships  // nil: none
+	atEnd    map[any]func()
 }
 
 // extra returns the extras. It is called with mu held.
@@ -121,6 +121,11 @@ func (p *Process) PID() PID { return PID{p.node.identity, p.serial} }
 func (p *Process) ID() ProcessID {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.ident()
+}
+
+// ident is ID with mu held.
+func (p *Process) ident() ProcessID {
 	if p.id == "" {
 		p.id = uniqueID(p.serial, p.node.identity.creation)
 	}

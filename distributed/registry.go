@@ -10,7 +10,7 @@ import (
 type registry struct {
 	serials [shards]struct {
 		mu sync.RWMutex
-		m  map[uint64]*Process // guarded by mu
+		m  map[uint64]*row // by the serial numbers without their last bits; guarded by mu
 	}
 	names [shards]struct {
 		mu sync.RWMutex
@@ -18,35 +18,60 @@ type registry struct {
 	}
 }
 
-// shards is how many locks the registry has, a power of two.
-const shards = 64
+// row are the processes of rowLen serial numbers in a row, which are spawned one after the
+// other: to find a place in a map for each would be most of what it costs to spawn one.
+type row struct {
+	all [rowLen]*Process
+	n   int
+}
+
+const (
+	shards = 64 // locks; a power of two
+	rowLen = 32 // a power of two
+)
 
 func (r *registry) init() {
 	for i := range shards {
-		r.serials[i].m = make(map[uint64]*Process)
+		r.serials[i].m = make(map[uint64]*row)
 		r.names[i].m = make(map[ProcessID]*Process)
 	}
 }
 
 func (r *registry) add(p *Process) {
-	s := &r.serials[p.serial%shards]
+	key := p.serial / rowLen
+	s := &r.serials[key%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.m[p.serial] = p
+	w := s.m[key]
+	if w == nil {
+		w = new(row)
+		s.m[key] = w
+	}
+	w.all[p.serial%rowLen] = p
+	w.n++
 }
 
 func (r *registry) remove(p *Process) {
-	s := &r.serials[p.serial%shards]
+	key := p.serial / rowLen
+	s := &r.serials[key%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.m, p.serial)
+	w := s.m[key]
+	w.all[p.serial%rowLen] = nil
+	if w.n--; w.n == 0 {
+		delete(s.m, key)
+	}
 }
 
 func (r *registry) bySerial(serial uint64) *Process {
-	s := &r.serials[serial%shards]
+	key := serial / rowLen
+	s := &r.serials[key%shards]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.m[serial]
+	if w := s.m[key]; w != nil {
+		return w.all[serial%rowLen]
+	}
+	return nil
 }
 
 // shardOf is the shard of a name, by FNV-1a.
@@ -92,12 +117,22 @@ func (r *registry) free(name ProcessID, p *Process) bool {
 // all appends all processes to dst.
 func (r *registry) all(dst []*Process) []*Process {
 	for i := range r.serials {
-		s := &r.serials[i]
-		s.mu.RLock()
-		for _, p := range s.m {
-			dst = append(dst, p)
+		dst = r.shard(i, dst)
+	}
+	return dst
+}
+
+// shard appends the processes of one shard to dst.
+func (r *registry) shard(i int, dst []*Process) []*Process {
+	s := &r.serials[i]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, w := range s.m {
+		for _, p := range w.all {
+			if p != nil {
+				dst = append(dst, p)
+			}
 		}
-		s.mu.RUnlock()
 	}
 	return dst
 }
@@ -144,6 +179,11 @@ func (p *Process) register(name ProcessID) error {
 	if p.state >= ending {
 		return ErrProcessNotFound
 	}
+	return p.take(name)
+}
+
+// take is register for a process that does not end. It is called with mu held.
+func (p *Process) take(name ProcessID) error {
 	if !p.node.registry.claim(name, p) {
 		return ErrNameTaken
 	}

@@ -75,6 +75,7 @@ type spawnOptions struct {
 	links        []*Process
 	priority     Priority
 	capabilities []string
+	groups       []string
 	trap         bool
 	lenient      bool
 }
@@ -129,6 +130,12 @@ func WithPriority(p Priority) SpawnOption {
 // see [Node.Capable].
 func WithCapabilities(names ...string) SpawnOption {
 	return func(o *spawnOptions) { o.capabilities = append(o.capabilities, names...) }
+}
+
+// WithGroups makes the process a member of groups before whoever spawns it can know of it:
+// see [Node.JoinGroup].
+func WithGroups(names ...string) SpawnOption {
+	return func(o *spawnOptions) { o.groups = append(o.groups, names...) }
 }
 
 // WithErrorsLogged has an error that Handle returns logged and counted instead of ending
@@ -209,14 +216,17 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 			a.policy.size = a.node.opts.mailbox.size
 		}
 	}
+	if a.policy.single {
+		a.rare = new(rare[M])
+	}
 	if a.policy.key != nil {
-		a.rare = &rare[M]{latest: make(map[any]*M)}
+		a.rare.latest = make(map[any]*M)
 	}
 	if o.trap && !a.takesSignal(Exit{}) {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
 	}
-	if o.parent != nil || len(o.capabilities) > 0 {
-		a.more = &extras{parent: o.parent, capabilities: o.capabilities}
+	if o.parent != nil {
+		a.more = &extras{parent: o.parent}
 	}
 	return nil
 }
@@ -231,19 +241,17 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	init, slow := a.handler.(Initializer)
 	if slow {
 		a.state = running // what comes before Init has ended waits
-		a.stats.began = n.now()
+		a.stats.wake(n.now())
 	}
-	if o != nil && o.name != "" {
-		if err := a.register(o.name); err != nil {
-			n.leave()
-			return err
-		}
+	if err := a.appear(o); err != nil {
+		n.leave()
+		return err
 	}
-	n.registry.add(&a.Process)
 	if n.stopping.Load() {
 		a.dismiss() // Shutdown may have looked before
 	}
 	if o != nil {
+		a.enlist(o)
 		if p := o.parent; p != nil && !link(&a.Process, p) {
 			a.told(p, p.PID(), ErrProcessNotFound, byLink)
 		}
@@ -253,7 +261,6 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 			}
 		}
 	}
-	n.tell(ProcessStarted, &a.Process, nil)
 	if o != nil && o.spawned != nil {
 		o.spawned(&a.Process)
 	}
@@ -263,6 +270,24 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	ready := make(chan error, 1)
 	go a.init(init, ready) // owned by a: ends when there is nothing left to do
 	return <-ready
+}
+
+// appear lets others find the process. Whoever does waits for mu, so that it cannot end
+// before it has begun. o may be nil.
+func (p *Process) appear(o *spawnOptions) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o != nil && o.name != "" {
+		if err := p.take(o.name); err != nil {
+			return err
+		}
+	}
+	n := p.node
+	n.registry.add(p)
+	if n.events.watched.Load() {
+		n.happened(ProcessStarted, p.ident(), nil)
+	}
+	return nil
 }
 
 // init runs Init, and goes on as run.

@@ -6,7 +6,7 @@ import "time"
 type ProcessStats struct {
 	ProcessID       ProcessID
 	MessagesTotal   uint64    // whose handler has begun
-	MessagesPerSec  float64   // over the last second or more in which it had something to do
+	MessagesPerSec  float64   // over the last second, or longer while it does not rest
 	AvgProcessingMs float64   // time in the handler, per message
 	ErrorCount      uint64    // that the handler has returned, see [WithErrorsLogged]
 	LastActive      time.Time // when it last had something to do; zero: never
@@ -47,8 +47,8 @@ const window = time.Second
 
 // perSecond returns the messages per second.
 func (s *stats) perSecond(now time.Duration) float64 {
-	if d := now - s.since; d >= window || s.rate == 0 && d > 0 {
-		return float64(s.handled-s.at) / d.Seconds()
+	if d := now - s.since; d >= window || s.rate == 0 {
+		return float64(s.handled-s.at) / max(d, window).Seconds()
 	}
 	return float64(s.rate)
 }
@@ -60,6 +60,21 @@ func (s *stats) rest(now time.Duration) {
 		s.busy += now - s.began
 		s.began = 0
 	}
+	s.turn(now)
+}
+
+// wake begins one. After a long rest it also begins a window, of which that is no part.
+func (s *stats) wake(now time.Duration) {
+	s.began = now
+	if now-s.active < window {
+		s.turn(now)
+		return
+	}
+	s.rate, s.since, s.at = 0, now, s.handled
+}
+
+// turn ends the window if it was long enough.
+func (s *stats) turn(now time.Duration) {
 	if d := now - s.since; d >= window {
 		s.rate = float32(float64(s.handled-s.at) / d.Seconds())
 		s.since, s.at = now, s.handled
