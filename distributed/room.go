@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 )
@@ -68,7 +69,8 @@ func (n *Node) Unsubscribe(id ProcessID, room string) error {
 // ErrProcessNotFound or ErrMailboxFull.
 func (p *Process) takeRoom(e RoomEvent) error {
 	if _, apart := p.body.handlerOf().(RoomHandler); !apart {
-		return p.body.pushAny(nil, e)
+		var noWait context.Context
+		return p.body.pushAny(noWait, e)
 	}
 	p.mu.Lock()
 	var loop func()
