@@ -81,7 +81,7 @@ func (r *rooms) watch(w *roomWatch) []*conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := r.group(s, w.room)
-	g.watches = append(g.watches[:len(g.watches):len(g.watches)], w)
+	w.next, g.watch = g.watch, w
 	return g.append(nil)
 }
 
@@ -94,24 +94,21 @@ func (r *rooms) unwatch(w *roomWatch) {
 	if g == nil {
 		return
 	}
-	var rest []*roomWatch
-	for _, other := range g.watches {
-		if other != w {
-			rest = append(rest, other)
+	for at := &g.watch; *at != nil; at = &(*at).next {
+		if *at == w {
+			*at = w.next
+			r.watches.Add(-1)
+			break
 		}
 	}
-	if len(rest) < len(g.watches) {
-		r.watches.Add(-1)
-	}
-	g.watches = rest
-	if len(g.members) == 0 && rest == nil {
+	if len(g.members) == 0 && g.watch == nil {
 		delete(s.rooms, w.room) // its past has never been used
 	}
 }
 
 // tell tells those who watch a room. It is called with the shard's mu held.
 func (g *group) tell(e RoomEvent) {
-	for _, w := range g.watches {
+	for w := g.watch; w != nil; w = w.next {
 		w.add(e)
 	}
 }
@@ -135,6 +132,7 @@ type roomWatch struct {
 	f    func(RoomEvent)
 	room string
 	log  *slog.Logger
+	next *roomWatch // of the same room; guarded by the shard's mu
 
 	mu      sync.Mutex // guards the fields below
 	queue   []RoomEvent
@@ -180,7 +178,7 @@ func (w *roomWatch) pass() {
 		}
 	}()
 	for {
-		e, ok := w.next()
+		e, ok := w.take()
 		if !ok {
 			returned = true
 			return
@@ -192,8 +190,8 @@ func (w *roomWatch) pass() {
 	}
 }
 
-// next takes the first event out, if there is one.
-func (w *roomWatch) next() (e RoomEvent, ok bool) {
+// take takes the first event out, if there is one.
+func (w *roomWatch) take() (e RoomEvent, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {

@@ -256,6 +256,39 @@ func TestAPanicOfOneWhoWatchesARoomIsLogged(t *testing.T) {
 	}, websocket)
 }
 
+func TestEachOfThoseWhoWatchARoomMayStop(t *testing.T) {
+	for last := range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			server := socket.NewServer()
+			var heard [3]trace
+			var stops [3]func()
+			for i := range heard {
+				_, stops[i] = server.WatchRoom("red", func(e socket.RoomEvent) { heard[i].add("%s", e.Data) })
+			}
+			server.BroadcastToRoom("red", "x", 1)
+			synctest.Wait()
+			for i, stop := range stops {
+				if i != last {
+					stop()
+				}
+			}
+			server.BroadcastToRoom("red", "x", 2)
+			synctest.Wait()
+			for i := range heard {
+				want := []string{"1"}
+				if i == last {
+					want = append(want, "2")
+				}
+				heard[i].want(t, want...)
+			}
+			stops[last]()
+			if n := socket.RoomCount(server); n != 0 {
+				t.Errorf("%d rooms cost something when all is over", n)
+			}
+		})
+	}
+}
+
 func TestWhoStopsToWatchARoomIsToldNothingThatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := socket.NewServer()

@@ -29,8 +29,8 @@ type roomShard struct {
 // joining, which the processor's caches like better than a map.
 type group struct {
 	members []*membership
-	past    *past        // of a room; nil if rooms have no history
-	watches []*roomWatch // of a room; the slice does not change
+	past    *past      // of a room; nil if rooms have no history
+	watch   *roomWatch // the first of a room; nil: nobody watches
 }
 
 // membership is a socket's place in a group.
@@ -56,7 +56,7 @@ func (r *rooms) add(m *membership) {
 	if g.past != nil {
 		g.past.count(m.c, 1)
 	}
-	if g.watches != nil {
+	if g.watch != nil {
 		g.tell(RoomEvent{Kind: RoomJoined, Room: m.room, Socket: m.c})
 	}
 }
@@ -101,14 +101,14 @@ func (r *rooms) drop(m *membership, reason error) *past {
 	if g.past != nil {
 		g.past.count(m.c, -1)
 	}
-	if g.watches != nil {
+	if g.watch != nil {
 		g.tell(RoomEvent{Kind: RoomLeft, Room: m.room, Socket: m.c, Reason: reason})
 	}
 	if len(g.members) > 0 {
 		return nil
 	}
 	gone := g.past
-	if g.watches != nil {
+	if g.watch != nil {
 		g.past = r.newPast() // the room stays for those who watch it, and has no history
 	} else {
 		delete(s.rooms, m.room)
@@ -136,7 +136,7 @@ func (r *rooms) appendMembers(dst []*conn, room string, messages *transport.Prep
 	defer s.mu.RUnlock()
 	if g := s.rooms[room]; g != nil {
 		dst = g.append(dst)
-		if messages != nil && g.watches != nil {
+		if messages != nil && g.watch != nil {
 			g.tellBroadcast(room, messages)
 		}
 	}
