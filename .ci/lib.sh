@@ -109,6 +109,17 @@ start_takeover() {
 	wait_for_port "$port" $! "$CI_TMP/takeover.log"
 }
 
+# start_processes builds .ci/interop/processes and starts it on a free port. It sets processes_address (host:port).
+start_processes() {
+	[[ -x $CI_TMP/processes ]] || go build -o "$CI_TMP/processes" ./.ci/interop/processes
+	local port
+	port=$(free_port)
+	processes_address=127.0.0.1:$port
+	"$CI_TMP/processes" "$processes_address" >>"$CI_TMP/processes.log" 2>&1 &
+	started+=($!)
+	wait_for_port "$port" $! "$CI_TMP/processes.log"
+}
+
 # stop_chat asks it to end, which it does politely and without an error.
 stop_chat() {
 	kill "$chat_pid"

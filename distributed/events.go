@@ -1,7 +1,9 @@
 package distributed
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,6 +131,9 @@ func (b *eventBus) pass() {
 
 // logCrash logs an end that is not in good order.
 func (n *Node) logCrash(p *Process, reason error) {
+	if !n.log.Enabled(context.Background(), slog.LevelError) {
+		return
+	}
 	attrs := []any{"node", n.identity.name, "process", p.ID(), "err", reason}
 	var pe *PanicError
 	if errors.As(reason, &pe) {

@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"context"
 	"slices"
 	"sync"
 )
@@ -329,7 +330,8 @@ func (n *Node) Groups() []string {
 // no room for the message, or takes other ones, does not get it; the former are counted as
 // dropped, see [NodeStats]. Nothing is promised about the order between members.
 func SendGroup[M any](n *Node, group string, m M) (taken int) {
-	var boxed any // m for those that take more than M
+	var boxed any            // m for those that take more than M
+	var wait context.Context // nil: nobody waits for room
 	for _, p := range n.groups.members(groupName{joined, group}) {
 		var err error
 		if a, ok := p.body.(*actor[M]); ok {
@@ -338,7 +340,7 @@ func SendGroup[M any](n *Node, group string, m M) (taken int) {
 			if boxed == nil {
 				boxed = m
 			}
-			err = p.body.pushAny(nil, boxed)
+			err = p.body.pushAny(wait, boxed)
 		}
 		switch err {
 		case nil:

@@ -163,7 +163,7 @@ func (p *Process) info() ProcessInfo {
 	var watchedBy []*Process
 
 	p.mu.Lock()
-	i.ID, i.State = p.id, p.stateNow()
+	i.ID, i.State = p.id, p.state.public()
 	i.Queue, i.TrapsExits = p.body.waiting(), p.trapped
 	i.Room = max(p.body.free(), 0)
 	i.Handled, i.Errors = p.stats.handled+p.body.inHand(), uint64(p.stats.errors)
@@ -229,9 +229,9 @@ func addresses(all []*Process) []ProcessID {
 	return ids
 }
 
-// stateNow returns the state of the process. It is called with mu held.
-func (p *Process) stateNow() ProcessState {
-	switch p.state {
+// public returns what others call the state.
+func (s state) public() ProcessState {
+	switch s {
 	case idle:
 		return StateIdle
 	case running:

@@ -33,7 +33,8 @@ func TestInfoTellsWhatThereIsToKnow(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 			return nil
-		}), distributed.WithName("it"), distributed.WithErrorsLogged(), distributed.WithCapabilities("b", "a", "b"), distributed.WithGroups("g", "f", "g"))
+		}), distributed.WithName("it"), distributed.WithErrorsLogged(),
+			distributed.WithCapabilities("b", "a", "b"), distributed.WithGroups("g", "f", "g"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,8 @@ func TestInfoTellsWhatThereIsToKnow(t *testing.T) {
 		if !strings.HasPrefix(got.Handler, "distributed_test.TestInfoTellsWhatThereIsToKnow.") {
 			t.Errorf("handler %q", got.Handler)
 		}
-		if got, _ := n.Info("top"); got.Handler != "*distributed.Plan" || !got.TrapsExits || got.State != distributed.StateIdle || got.Since != 0 {
+		got, _ = n.Info("top")
+		if got.Handler != "*distributed.Plan" || !got.TrapsExits || got.State != distributed.StateIdle || got.Since != 0 {
 			t.Errorf("top: %+v", got)
 		}
 		if got, _ := n.Info("peer"); fmt.Sprint(got.MonitoredBy, got.Links) != "[it it] [it]" {
@@ -127,8 +129,8 @@ func TestCapableProcessesAreFoundAsLongAsTheyLive(t *testing.T) {
 		n := newNode(t)
 		sink(t, n, distributed.WithName("a"), distributed.WithCapabilities("image", "sound"))
 		sink(t, n, distributed.WithName("b"), distributed.WithCapabilities("image"))
-		n.SpawnProcessWithIDAndOptions("c", func(context.Context, distributed.ProcessID, *distributed.Node, interface{}) error { return nil },
-			distributed.ProcessOptions{Capabilities: []string{"sound"}})
+		nothing := func(context.Context, distributed.ProcessID, *distributed.Node, interface{}) error { return nil }
+		n.SpawnProcessWithIDAndOptions("c", nothing, distributed.ProcessOptions{Capabilities: []string{"sound"}})
 		n.JoinGroup("text", "a") // which is something else
 		got := fmt.Sprint(sorted(n.Capable("image")), sorted(n.Capable("sound")), n.Capable("text"), n.Members("image"), n.Groups())
 		if want := "[a b] [a c] [] [] [text]"; got != want {
@@ -182,7 +184,8 @@ func TestVarsHaveTheNamesThatArePromised(t *testing.T) {
 		}
 		time.Sleep(1500 * time.Millisecond)
 		got := expvar.Func(n.Vars).String()
-		want := `{"name":"n","uptime_seconds":1.5,"processes":2,"zombies":0,"spawned":4,"ended":2,"crashed":1,"messages_dropped":0,"events_lost":0}`
+		want := `{"name":"n","uptime_seconds":1.5,"processes":2,"zombies":0,"spawned":4,"ended":2,"crashed":1,` +
+			`"messages_dropped":0,"events_lost":0}`
 		if got != want || !json.Valid([]byte(got)) {
 			t.Errorf("got %s, want %s", got, want)
 		}

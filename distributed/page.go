@@ -31,8 +31,9 @@ const maxPageList = 100
 // it tells names, types and numbers to whoever asks: it must not be exposed to the public.
 // Put it behind authentication, or on a listener of its own that only operators reach.
 func (n *Node) Handler() http.Handler {
-	h := &pageHandler{n: n, policy: "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; " +
-		"frame-ancestors 'none'; require-trusted-types-for 'script'; style-src " + hashOf(page, "style") + "; script-src " + hashOf(page, "script")}
+	h := &pageHandler{n: n, policy: "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; " +
+		"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; " +
+		"style-src " + hashOf(page, "style") + "; script-src " + hashOf(page, "script")}
 	h.text.render = func() ([]byte, error) {
 		var out bytes.Buffer
 		err := n.WriteTree(&out)

@@ -83,8 +83,9 @@ type body interface {
 
 	waiting() int // messages that wait; with mu held
 	free() int    // how many more may; with mu held
-	whenFull() Overflow
-	drop() int // forgets the messages that wait; with mu held
+	drop() int    // forgets the messages that wait; with mu held
+
+	whenFull() Overflow // what becomes of a message for which there is no room
 }
 
 // extras are what many processes never need.
@@ -101,8 +102,8 @@ type extras struct {
 	helpers  int           // goroutines of Go
 	helped   chan struct{} // closed when the last of them has ended; nil: nobody waits
 	grace    *time.Timer   // makes it a zombie
-	atKill   func()        // tells a supervisor that it was killed; nil: it does not matter
 	groups   *memberships  // nil: none
+	atKill   func()        // tells a supervisor that it was killed; nil: it does not matter
 	atEnd    map[any]func()
 }
 

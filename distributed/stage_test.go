@@ -29,7 +29,8 @@ type stage struct {
 func onStage(t *testing.T, test func(s *stage)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{T: t, n: newNode(t), ctx: t.Context(), fails: map[distributed.ProcessID]int{}, none: map[distributed.ProcessID]bool{}}
+		s := &stage{T: t, n: newNode(t), ctx: t.Context()}
+		s.fails, s.none = map[distributed.ProcessID]int{}, map[distributed.ProcessID]bool{}
 		test(s)
 		s.n.Stop()
 		synctest.Wait()

@@ -22,13 +22,19 @@ type Supervisor struct {
 }
 
 // order is something that a supervisor is to do. An error ends it.
-type order func(h *supervisor) error
+type order interface{ obey(h *supervisor) error }
+
+// orderFunc is a function as an order.
+type orderFunc func(h *supervisor) error
+
+func (f orderFunc) obey(h *supervisor) error { return f(h) }
 
 // Errors of what is asked of a supervisor.
 var (
 	// ErrIgnore: a [StartFunc], or the Init of a process, has found nothing to start. The
-	// supervisor goes on without, and remembers the child unless it is temporary.
-	ErrIgnore = fmt.Errorf("distributed: nothing to start: %w", ErrNormal)
+	// supervisor goes on without, and remembers the child unless it is temporary or has a
+	// template. It wraps [ErrNormal].
+	ErrIgnore = fmt.Errorf("%w: nothing to start", ErrNormal)
 
 	// ErrChildNotFound: the supervisor has no such child.
 	ErrChildNotFound = errors.New("distributed: no such child")
@@ -149,7 +155,11 @@ func (s *Supervisor) Wait(ctx context.Context) error {
 // The error is a *[SpecError], [ErrChildExists], or a *[StartError]; then there is no new
 // child. If there was nothing to start, see [ErrIgnore], the address is "".
 func (s *Supervisor) StartChild(ctx context.Context, spec ProcessSpec) (ProcessID, error) {
-	return ask(ctx, s, func(h *supervisor) (ProcessID, error) { return h.startChild(spec) })
+	if spec.ID == "" && spec.Options == nil && spec.kinds() == 0 && spec.likeTemplate() {
+		return ask(ctx, s, (*supervisor).startAnother)
+	}
+	more := spec // not spec, of which there would always be a copy for the supervisor then
+	return ask(ctx, s, func(h *supervisor) (ProcessID, error) { return h.startChild(more) })
 }
 
 // TerminateChild stops a child: see [ProcessSpec.Shutdown]. The supervisor remembers it
@@ -271,10 +281,24 @@ func (s *Supervisor) do(ctx context.Context, f func(h *supervisor) error) error 
 	return err
 }
 
-// answer is what comes of an order.
+// question is an order whose result somebody waits for.
+type question[R any] struct {
+	f    func(h *supervisor) (R, error)
+	from From[answer[R]]
+	got  answer[R]
+}
+
+// answer is what comes of a question.
 type answer[R any] struct {
 	r   R
 	err error
+}
+
+func (q *question[R]) obey(h *supervisor) error {
+	var a answer[R]
+	a.r, a.err = q.f(h)
+	q.from.Reply(a)
+	return nil
 }
 
 // ask has the supervisor do something, and returns what comes of it. There is no timeout but
@@ -286,16 +310,10 @@ func ask[R any](ctx context.Context, s *Supervisor, f func(h *supervisor) (R, er
 		return none, &CallError{Process: a.ID(), Err: ErrCallingSelf}
 	}
 	w := a.node.waiter(&a.Process)
-	got := new(answer[R])
-	from := From[answer[R]]{w, w.begin(), got}
-	err := a.call(ctx, w, func(h *supervisor) error {
-		var a answer[R]
-		a.r, a.err = f(h)
-		from.Reply(a)
-		return nil
-	}, -1)
-	if err != nil {
+	q := &question[R]{f: f}
+	q.from = From[answer[R]]{w, w.begin(), &q.got}
+	if err := a.call(ctx, w, q, -1); err != nil {
 		return none, &CallError{Process: a.ID(), Err: err}
 	}
-	return got.r, got.err
+	return q.got.r, q.got.err
 }

@@ -134,7 +134,7 @@ func (s *SupervisorSpec) child(p ProcessSpec, template bool) (*ProcessSpec, erro
 // kinds is how many of the fields are set of which one has to be.
 func (p *ProcessSpec) kinds() int {
 	n := 0
-	for _, set := range []bool{p.Function != nil, p.Start != nil, p.Service != nil, p.Supervisor != nil} {
+	for _, set := range [...]bool{p.Function != nil, p.Start != nil, p.Service != nil, p.Supervisor != nil} {
 		if set {
 			n++
 		}
@@ -145,9 +145,6 @@ func (p *ProcessSpec) kinds() int {
 // after returns the spec of a child after a template that has been checked.
 func (s *SupervisorSpec) after(template *ProcessSpec, p ProcessSpec) (*ProcessSpec, error) {
 	kinds := p.kinds()
-	if p.ID == "" && kinds == 0 && len(p.Options) == 0 && template.kinds() == 1 && p.likeTemplate() {
-		return template, nil // most are, and share it
-	}
 	if !p.likeTemplate() {
 		return nil, &SpecError{s.ID, p.ID, "only ID, Options and what to start can differ from the template"}
 	}

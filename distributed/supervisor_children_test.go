@@ -177,8 +177,10 @@ func TestChildrenFromATemplate(t *testing.T) {
 func TestSupervisorsFromATemplate(t *testing.T) {
 	onStage(t, func(s *stage) {
 		hidden := func(p *distributed.ProcessSpec) { p.Anonymous = true }
-		sup := s.start(distributed.SimpleOneForOne, distributed.ProcessSpec{
-			Supervisor: &distributed.SupervisorSpec{MaxRestarts: distributed.NoRestarts, Processes: []distributed.ProcessSpec{s.child("a", hidden)}}})
+		sup := s.start(distributed.SimpleOneForOne, distributed.ProcessSpec{Supervisor: &distributed.SupervisorSpec{
+			MaxRestarts: distributed.NoRestarts,
+			Processes:   []distributed.ProcessSpec{s.child("a", hidden)},
+		}})
 		for _, id := range []distributed.ProcessID{"", "x"} {
 			if _, err := sup.StartChild(s.ctx, distributed.ProcessSpec{ID: id}); err != nil {
 				t.Fatal(err)
@@ -226,8 +228,7 @@ func TestChildrenFromATemplateAreStoppedAtTheSameTime(t *testing.T) {
 
 func TestChildCallsItsSupervisor(t *testing.T) {
 	onStage(t, func(s *stage) {
-		var sup *distributed.Supervisor
-		sup = s.start(distributed.OneForOne, s.child("a"))
+		sup := s.start(distributed.OneForOne, s.child("a"))
 		s.want("+a")
 		s.send("a", func(p *distributed.Process) error {
 			if _, err := sup.StartChild(p, s.child("b")); err != nil {
@@ -335,22 +336,25 @@ func TestStartFunctions(t *testing.T) {
 			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "", nil }
 		}, "neither an address nor an error"},
 		{"no process", func(s *stage) start {
-			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "nobody", nil }
+			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				return "nobody", nil
+			}
 		}, "no such process"},
 		{"the supervisor", func(s *stage) start {
 			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "sup", nil }
 		}, "is the supervisor"},
 		{"another's child", func(s *stage) start {
 			s.startSpec(distributed.SupervisorSpec{ID: "other", Processes: []distributed.ProcessSpec{s.child("theirs")}})
-			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) { return "theirs", nil }
+			return func(*distributed.Node, ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				return "theirs", nil
+			}
 		}, "another supervisor"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			onStage(t, func(s *stage) {
 				sup := s.start(distributed.OneForOne)
-				before := 0
 				spec := distributed.ProcessSpec{ID: "a", Start: tt.start(s)}
-				before = s.n.Len()
+				before := s.n.Len()
 				id, err := sup.StartChild(s.ctx, spec)
 				if tt.want != "" {
 					if err == nil || !contains(err.Error(), tt.want) {

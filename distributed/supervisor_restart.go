@@ -19,6 +19,7 @@ func (h *supervisor) restart(c *child, reason error) error {
 	}
 	p.node.tell(SupervisorRestarting, p, reason)
 	c.restarts++
+	h.restarts.Add(1)
 	c.planned(true)
 	h.stopSiblings(c)
 	b := restart.Backoff(c.spec.Backoff)
@@ -31,13 +32,13 @@ func (h *supervisor) restart(c *child, reason error) error {
 	}
 	c.began = 0
 	turn := c.turn
-	c.delay = SendAfter(p, b.Delay(c.delays, rand.Float64()), h.self(), func(h *supervisor) error {
+	c.delay = SendAfter(p, b.Delay(c.delays, rand.Float64()), h.self(), order(orderFunc(func(h *supervisor) error {
 		if c.turn == turn {
 			h.stopSiblings(c) // somebody may have started one meanwhile
 			h.startAgain(c)
 		}
 		return nil
-	})
+	})))
 	c.delays++
 	return nil
 }
@@ -102,12 +103,12 @@ func (h *supervisor) tryAgain(x *child, err error) {
 	h.log(slog.LevelError, "distributed: child not started", x, err)
 	x.planned(true)
 	turn := x.turn
-	Cast(h.self(), func(h *supervisor) error {
+	Cast(h.self(), order(orderFunc(func(h *supervisor) error {
 		if x.turn == turn {
 			return h.restart(x, err)
 		}
 		return nil
-	})
+	})))
 }
 
 // ignored reports whether a child was not started because there was nothing to start, and

@@ -122,7 +122,8 @@ func TestTrueReasonOfAChildThatEndsOtherwiseWhenItIsStoppedIsLogged(t *testing.T
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var out bytes.Buffer
-				s := &stage{T: t, ctx: t.Context(), n: distributed.NewNode("n", distributed.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))}
+				log := distributed.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
+				s := &stage{T: t, ctx: t.Context(), n: distributed.NewNode("n", log)}
 				spec := tt.spec(s)
 				spec.Restart = distributed.Temporary
 				sup := s.start(distributed.OneForAll)
@@ -145,8 +146,9 @@ func TestTrueReasonOfAChildThatEndsOtherwiseWhenItIsStoppedIsLogged(t *testing.T
 
 func TestKilledSupervisorHasEndedOnceItsChildrenHave(t *testing.T) {
 	onStage(t, func(s *stage) {
+		deep := &distributed.SupervisorSpec{ID: "deep", Processes: []distributed.ProcessSpec{s.child("b")}}
 		top := s.start(distributed.OneForOne, distributed.ProcessSpec{Supervisor: &distributed.SupervisorSpec{ID: "below",
-			Processes: []distributed.ProcessSpec{s.child("a"), {Supervisor: &distributed.SupervisorSpec{ID: "deep", Processes: []distributed.ProcessSpec{s.child("b")}}}}}})
+			Processes: []distributed.ProcessSpec{s.child("a"), {Supervisor: deep}}}})
 		s.want("+a +b")
 		s.send("a", func(p *distributed.Process) error {
 			<-p.Done()
@@ -187,7 +189,8 @@ func TestSupervisorKilledWhileItStopsChildrenEndsAtOnce(t *testing.T) {
 func TestNodeStopsSupervisorsInReverseOrderOfTheirStart(t *testing.T) {
 	onStage(t, func(s *stage) {
 		for _, id := range []distributed.ProcessID{"1", "2", "3"} {
-			s.startSpec(distributed.SupervisorSpec{ID: "sup" + id, Processes: []distributed.ProcessSpec{s.child("a" + id), s.child("b" + id)}})
+			s.startSpec(distributed.SupervisorSpec{ID: "sup" + id,
+				Processes: []distributed.ProcessSpec{s.child("a" + id), s.child("b" + id)}})
 		}
 		two, err := distributed.LookupSupervisor(s.n, "sup2")
 		if err != nil {
@@ -209,7 +212,8 @@ func TestNodeStopsSupervisorsInReverseOrderOfTheirStart(t *testing.T) {
 func TestChildThatCrashesWhileTheNodeStopsIsNoReasonToGiveUp(t *testing.T) {
 	onStage(t, func(s *stage) {
 		first := s.startSpec(distributed.SupervisorSpec{ID: "first", MaxRestarts: 3, Processes: []distributed.ProcessSpec{s.child("a")}})
-		s.startSpec(distributed.SupervisorSpec{ID: "second", Processes: []distributed.ProcessSpec{s.sleeper("b", time.Second, 0)}})
+		s.startSpec(distributed.SupervisorSpec{ID: "second",
+			Processes: []distributed.ProcessSpec{s.sleeper("b", time.Second, 0)}})
 		s.want("+a +b")
 		go s.n.Shutdown(s.ctx)
 		synctest.Wait()
@@ -300,7 +304,9 @@ func TestServiceThatDoesNotReturnIsKilledAndItsNameIsFree(t *testing.T) {
 
 func TestBackoffHasRestartsWait(t *testing.T) {
 	onStage(t, func(s *stage) {
-		backoff := func(p *distributed.ProcessSpec) { p.Backoff = distributed.Backoff{Min: time.Second, Max: 4 * time.Second} }
+		backoff := func(p *distributed.ProcessSpec) {
+			p.Backoff = distributed.Backoff{Min: time.Second, Max: 4 * time.Second}
+		}
 		sup := s.start(distributed.RestForOne, s.child("a"), s.child("b", backoff), s.child("c"))
 		s.want("+a +b +c")
 		crash := func(least, most time.Duration) {
@@ -348,5 +354,38 @@ func TestRestartIsAnEvent(t *testing.T) {
 		if len(got) != 1 || got[0].ProcessID != "sup" || got[0].Error != errBoom {
 			t.Errorf("%+v", got)
 		}
+	})
+}
+
+func TestSignificantChildThatIsAboutToBeStartedAgainHasNotEnded(t *testing.T) {
+	onStage(t, func(s *stage) {
+		slow := func(p *distributed.ProcessSpec) { p.Backoff.Min = time.Minute }
+		sup := s.startSpec(distributed.SupervisorSpec{AutoShutdown: distributed.AllSignificant, MaxRestarts: 10,
+			Processes: []distributed.ProcessSpec{s.child("a", transient, significant, slow), s.child("b", temporary, significant)}})
+		s.end("a", errBoom)
+		s.want("+a +b -a")
+		s.end("b", errBoom)
+		s.want("-b")
+		s.wantStates(sup, "a:restarting")
+		time.Sleep(time.Minute)
+		s.want("+a")
+		s.end("a", distributed.ErrNormal)
+		s.want("-a")
+		s.ended(sup)
+	})
+}
+
+func TestSiblingsEndHasAChildNotWaitAnyLonger(t *testing.T) {
+	onStage(t, func(s *stage) {
+		slow := func(p *distributed.ProcessSpec) { p.Backoff.Min = time.Minute }
+		sup := s.start(distributed.RestForOne, s.child("a"), s.child("b"), s.child("c", slow))
+		s.end("c", errBoom)
+		s.want("+a +b +c -c")
+		s.fails["b"] = 1
+		s.end("a", errBoom)
+		s.want("-a -b +a !b +b +c")
+		time.Sleep(time.Hour)
+		s.want("")
+		s.wantStates(sup, "a:running b:running c:running")
 	})
 }

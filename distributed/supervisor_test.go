@@ -124,9 +124,8 @@ func TestSiblingsThatHadEndedAreStartedWithTheOthers(t *testing.T) {
 
 func TestRestartIsOneEventHoweverManyChildrenItConcerns(t *testing.T) {
 	onStage(t, func(s *stage) {
-		sup := s.startSpec(distributed.SupervisorSpec{Strategy: distributed.OneForAll, MaxRestarts: 2, Processes: []distributed.ProcessSpec{
-			s.child("a"), s.child("b"), s.child("c"), s.child("d"),
-		}})
+		sup := s.startSpec(distributed.SupervisorSpec{Strategy: distributed.OneForAll, MaxRestarts: 2,
+			Processes: []distributed.ProcessSpec{s.child("a"), s.child("b"), s.child("c"), s.child("d")}})
 		s.end("b", errBoom)
 		s.want("+a +b +c +d -b -d -c -a +a +b +c +d")
 		s.end("b", errBoom)
@@ -177,7 +176,8 @@ func TestRestartIntensity(t *testing.T) {
 
 func TestRestartThatFailsIsTriedAgainAndCountsEachTime(t *testing.T) {
 	onStage(t, func(s *stage) {
-		sup := s.startSpec(distributed.SupervisorSpec{MaxRestarts: 4, Processes: []distributed.ProcessSpec{s.child("a"), s.child("b")}})
+		sup := s.startSpec(distributed.SupervisorSpec{MaxRestarts: 4,
+			Processes: []distributed.ProcessSpec{s.child("a"), s.child("b")}})
 		s.want("+a +b")
 		s.fails["b"] = 3
 		s.end("b", errBoom)
@@ -206,7 +206,8 @@ func TestOtherRequestsAreServedBetweenTriesToStart(t *testing.T) {
 			}
 			return errBoom
 		}})
-		sup := s.startSpec(distributed.SupervisorSpec{MaxRestarts: distributed.UnlimitedRestarts, Processes: []distributed.ProcessSpec{spec}})
+		sup := s.startSpec(distributed.SupervisorSpec{MaxRestarts: distributed.UnlimitedRestarts,
+			Processes: []distributed.ProcessSpec{spec}})
 		s.end("a", errBoom)
 		s.want("+a -a")
 		got := make(chan string)
@@ -309,7 +310,8 @@ func TestSupervisorThatGivesUpIsStartedAgainByItsOwnAndThatCountsThere(t *testin
 	onStage(t, func(s *stage) {
 		top := s.startSpec(distributed.SupervisorSpec{MaxRestarts: 1, Processes: []distributed.ProcessSpec{
 			s.child("x"),
-			{Supervisor: &distributed.SupervisorSpec{ID: "below", MaxRestarts: 1, Processes: []distributed.ProcessSpec{s.child("a"), s.child("b")}}},
+			{Supervisor: &distributed.SupervisorSpec{ID: "below", MaxRestarts: 1,
+				Processes: []distributed.ProcessSpec{s.child("a"), s.child("b")}}},
 		}})
 		s.want("+x +a +b")
 		s.end("a", errBoom)
@@ -329,8 +331,9 @@ func TestSupervisorThatGivesUpIsStartedAgainByItsOwnAndThatCountsThere(t *testin
 
 func TestTransientSupervisorThatGivesUpIsNotStartedAgain(t *testing.T) {
 	onStage(t, func(s *stage) {
-		top := s.start(distributed.OneForOne, distributed.ProcessSpec{Restart: distributed.Transient,
-			Supervisor: &distributed.SupervisorSpec{ID: "below", MaxRestarts: distributed.NoRestarts, Processes: []distributed.ProcessSpec{s.child("a")}}})
+		below := &distributed.SupervisorSpec{ID: "below", MaxRestarts: distributed.NoRestarts,
+			Processes: []distributed.ProcessSpec{s.child("a")}}
+		top := s.start(distributed.OneForOne, distributed.ProcessSpec{Restart: distributed.Transient, Supervisor: below})
 		s.end("a", errBoom)
 		s.want("+a -a")
 		s.wantStates(top, "below:stopped")

@@ -19,12 +19,14 @@ type describer interface {
 type description struct {
 	what     string             // in a few words, like "supervisor, one for one"
 	restarts uint64             // of children, ever
-	children []childDescription // in the order of their start; it need not be all of them
+	children []childDescription // in the order of their start, perhaps not all; who gets it may change it
 }
 
-// childDescription is what a supervisor knows of a child.
+// childDescription is what a supervisor knows of a child. A supervisor that can tell no
+// more than what it was given leaves process and state to be found out: the child is the one
+// that is registered under its name.
 type childDescription struct {
-	name     string   // in the specification
+	name     string
 	process  *Process // nil: there is none at the moment
 	state    string   // what it is then, like "restarting"
 	restarts uint64   // ever
@@ -56,8 +58,8 @@ type totals struct {
 
 func (t *totals) add(i *treeItem) {
 	t.Processes++
-	t.Waiting += i.waiting
-	if i.state == StateRunning {
+	t.Waiting += int(i.waiting)
+	if i.state == running {
 		t.Running++
 	}
 }
@@ -96,8 +98,8 @@ type treeNode struct {
 type treeItem struct {
 	p       *Process
 	parent  *Process
-	waiting int
-	state   ProcessState
+	waiting int32
+	state   state
 	parents bool // it has children, or could
 }
 
@@ -187,13 +189,12 @@ func (n *Node) treeItems(t *totals) []treeItem {
 			}
 			item := treeItem{p: p}
 			p.mu.Lock()
-			over := p.state == dead
-			item.state, item.waiting = p.stateNow(), p.body.waiting()
+			item.state, item.waiting = p.state, int32(p.body.waiting())
 			if p.more != nil {
 				item.parent = p.more.parent
 			}
 			p.mu.Unlock()
-			if !over {
+			if item.state != dead {
 				items = append(items, item)
 				t.add(&item)
 			}
@@ -206,7 +207,7 @@ func (n *Node) treeItems(t *totals) []treeItem {
 func longestOf(items []treeItem) []queue {
 	var top longest
 	for _, i := range items {
-		top.offer(queued{i.p, i.waiting}, 5)
+		top.offer(queued{i.p, int(i.waiting)}, 5)
 	}
 	queues := make([]queue, len(top))
 	for i, q := range top.sorted() {
@@ -241,6 +242,7 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 			if f == nil {
 				f = new(family)
 			}
+			n.findChildren(node.item.p, d.children)
 			b := n.branch(f, d.children, left, most)
 			node.Children = &b
 			next = append(next, b.Shown...)
@@ -248,6 +250,26 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 		level = next
 	}
 	return root
+}
+
+// findChildren finds out what a supervisor has left open.
+func (n *Node) findChildren(supervisor *Process, all []childDescription) {
+	for i := range all {
+		c := &all[i]
+		if c.process != nil || c.state != "" {
+			continue
+		}
+		c.state = "not running"
+		if p := n.registry.byName(ProcessID(c.name)); p != nil && p.isChildOf(supervisor) {
+			c.process = p
+		}
+	}
+}
+
+func (p *Process) isChildOf(supervisor *Process) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.more != nil && p.more.parent == supervisor
 }
 
 func describe(p *Process) description {
@@ -311,7 +333,14 @@ func (t *treeNode) serial() uint64 {
 // look returns what is shown of a process.
 func (n *Node) look(item *treeItem) *treeNode {
 	p, now := item.p, n.now()
-	t := &treeNode{ID: p.address(), What: handlerName(p.body.handlerOf()), State: item.state, Waiting: item.waiting, item: item, spec: math.MaxInt}
+	t := &treeNode{
+		ID:      p.address(),
+		What:    handlerName(p.body.handlerOf()),
+		State:   item.state.public(),
+		Waiting: int(item.waiting),
+		item:    item,
+		spec:    math.MaxInt,
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors

@@ -64,7 +64,11 @@ func town(t *testing.T, n *distributed.Node) {
 		{Name: "mailer", State: "restarting", Restarts: 2},
 		distributed.Child(n, "rooms", "rooms", 0),
 		distributed.Child(n, "b", b, 0),
+		{Name: "registered"}, // what it is is found out
+		{Name: "old"},        // which somebody else has as a name
 	}
+	work("app", distributed.WithName("late")) // the supervisor does not tell of it
+	work("app", distributed.WithName("registered"))
 	for range 5 {
 		work("rooms")
 	}

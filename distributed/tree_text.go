@@ -27,7 +27,8 @@ func writeTree(w io.Writer, t *tree) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "%s: %s, %d running, %s\n", printable(t.Node), count(t.Totals.Processes, "process", "processes"),
 		t.Totals.Running, waiting(t.Totals.Waiting))
-	fmt.Fprintf(out, "ever: %d spawned, %d ended, %d crashed; %s dropped; %s\n", t.Stats.Spawned, t.Stats.Ended, t.Stats.Crashed,
+	fmt.Fprintf(out, "ever: %d spawned, %d ended, %d crashed; %s dropped; %s\n",
+		t.Stats.Spawned, t.Stats.Ended, t.Stats.Crashed,
 		count(int(t.Stats.Dropped), "message", "messages"), count(t.Stats.Zombies, "zombie", "zombies"))
 	columns := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(t.Trees.Shown) > 0 || t.Trees.More != nil {
