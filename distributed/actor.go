@@ -10,8 +10,8 @@ import (
 // its process waits, and no other. Nil means that the process goes on; any error ends it,
 // and is the reason. A panic ends it too, and nothing else.
 //
-// A Handler may have more methods: those of [Initializer], [DownHandler], [ExitHandler] and
-// [Terminator].
+// A Handler may have more methods: those of [Initializer], [DownHandler], [ExitHandler],
+// [RoomHandler] and [Terminator].
 type Handler[M any] interface {
 	Handle(p *Process, m M) error
 }
@@ -288,6 +288,8 @@ func (a *actor[M]) signal(s any) (reason error, over bool) {
 		} else if m, ok := any(s).(M); ok {
 			err = a.handler.Handle(&a.Process, m)
 		}
+	case RoomEvent:
+		err = h.(RoomHandler).HandleRoom(&a.Process, s)
 	}
 	if err != nil && a.failed(err) {
 		return err, true
@@ -307,6 +309,10 @@ func (a *actor[M]) takesSignal(s any) bool {
 		}
 	case Exit:
 		if _, ok := any(a.handler).(ExitHandler); ok {
+			return true
+		}
+	case RoomEvent:
+		if _, ok := any(a.handler).(RoomHandler); ok {
 			return true
 		}
 	}

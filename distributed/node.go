@@ -13,6 +13,9 @@ import (
 
 // Node is where processes live. All of its methods may be called from any goroutine.
 type Node struct {
+	// SocketServer is the *socket.Server of [WithSocketServer], nil without one.
+	SocketServer *socketServer
+
 	identity *identity
 	opts     options
 	log      *slog.Logger
@@ -31,6 +34,7 @@ type Node struct {
 
 	stopping atomic.Bool
 	events   eventBus
+	standIns standIns // for sockets
 
 	mu    sync.Mutex    // guards the fields below
 	empty chan struct{} // closed when a node that stops has no process left; nil: nobody waits
@@ -43,6 +47,7 @@ type options struct {
 	killGrace   time.Duration
 	callTimeout time.Duration
 	stopTimeout time.Duration
+	server      *socketServer
 }
 
 // Option is a choice for [NewNode].
@@ -131,6 +136,7 @@ func NewNode(name string, opts ...Option) *Node {
 	}
 	n.log = n.opts.log
 	n.registry.init()
+	n.bind(n.opts.server)
 	return n
 }
 

@@ -84,6 +84,8 @@ type body interface {
 	waiting() int // messages that wait; with mu held
 	free() int    // how many more may; with mu held
 	drop() int    // forgets the messages that wait; with mu held
+
+	whenFull() Overflow // what becomes of a message for which there is no room
 }
 
 // extras are what many processes never need.

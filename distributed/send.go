@@ -206,5 +206,8 @@ func (p *Process) awaitRoom(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// whenFull is that of body.
+func (a *actor[M]) whenFull() Overflow { return a.policy.overflow }
+
 // free is that of body.
 func (a *actor[M]) free() int { return a.policy.size - a.waiting() }
