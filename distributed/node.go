@@ -13,8 +13,7 @@ import (
 
 // Node is where processes live. All of its methods may be called from any goroutine.
 type Node struct {
-	// SocketServer is the *socket.Server of [WithSocketServer], nil without one.
-	SocketServer *socketServer
+	Bond // the socket server: node.SocketServer
 
 	identity *identity
 	opts     options
@@ -47,7 +46,7 @@ type options struct {
 	killGrace   time.Duration
 	callTimeout time.Duration
 	stopTimeout time.Duration
-	server      *socketServer
+	bond        Bond
 }
 
 // Option is a choice for [NewNode].
@@ -136,7 +135,8 @@ func NewNode(name string, opts ...Option) *Node {
 	}
 	n.log = n.opts.log
 	n.registry.init()
-	n.bind(n.opts.server)
+	n.Bond = n.opts.bond
+	n.bind()
 	return n
 }
 

@@ -12,8 +12,11 @@ import (
 
 // This file is all that the package knows of package socket.
 
-// socketServer is the type of [Node.SocketServer], which other files do not know.
-type socketServer = socket.Server
+// Bond is what a [Node] has of its socket server.
+type Bond struct {
+	// SocketServer is the server of [WithSocketServer]; nil without one.
+	SocketServer *socket.Server
+}
 
 // ErrNoSocketServer: the node was made without [WithSocketServer].
 var ErrNoSocketServer = errors.New("distributed: the node has no socket server (WithSocketServer)")
@@ -24,12 +27,12 @@ var ErrNoSocketServer = errors.New("distributed: the node has no socket server (
 // ends the other: shut the server down first, so that processes hear of the last messages.
 // Default and nil: none.
 func WithSocketServer(server *socket.Server) Option {
-	return func(o *options) { o.server = server }
+	return func(o *options) { o.bond.SocketServer = server }
 }
 
-// bind bonds the node to a server, which may be nil.
-func (n *Node) bind(server *socket.Server) {
-	n.SocketServer = server
+// bind bonds the node to its server, if it has one.
+func (n *Node) bind() {
+	server := n.SocketServer
 	if server == nil {
 		return
 	}
