@@ -113,9 +113,7 @@ func (a *actor[M]) overflow(m M) error {
 		if a.queue.n == 0 {
 			break // all is put aside
 		}
-		a.queue.pop(a.kind)
-		a.node.dropped.Add(1)
-		a.forgot()
+		a.forget()
 		a.add(m, nil) // somebody is at it already: there was a message
 		return nil
 	case EndReceiver:
@@ -126,17 +124,20 @@ func (a *actor[M]) overflow(m M) error {
 	return ErrMailboxFull
 }
 
-// forgot takes the oldest message of the queue out of the count of those that come before
-// signals. It is called with mu held.
-func (a *actor[M]) forgot() {
+// forget drops the oldest message of the queue, and takes it out of the count of those that
+// came before signals: before such as came later. It is called with mu held.
+func (a *actor[M]) forget() {
+	oldest := a.pushed - uint64(a.queue.n) + 1
+	a.queue.pop(a.kind)
+	a.node.dropped.Add(1)
 	a.pushed--
-	if x := a.more; x != nil {
+	if x := a.more; x != nil && len(x.signals) > 0 {
 		for i := range x.signals {
-			x.signals[i].before--
+			if x.signals[i].before >= oldest {
+				x.signals[i].before--
+			}
 		}
-		if len(x.signals) > 0 {
-			a.due.Store(x.signals[0].before)
-		}
+		a.due.Store(x.signals[0].before)
 	}
 }
 
