@@ -82,13 +82,13 @@ func (a *actor[M]) run() {
 	defer func() {
 		if !returned {
 			// Of a goroutine that is ended by runtime.Goexit there is nothing to recover.
-			a.end(&PanicError{Value: recover(), Stack: debug.Stack()})
+			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, true)
 		}
 	}()
 	reason, over := a.serve()
 	returned = true
 	if over {
-		a.end(reason)
+		a.end(reason, true)
 	}
 }
 

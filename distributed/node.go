@@ -142,8 +142,7 @@ func (n *Node) now() time.Duration { return time.Since(n.start) + 1 }
 func (n *Node) Len() int { return int(n.count.Load()) }
 
 // gone is told that a process has ended.
-func (n *Node) gone(p *Process, reason error, dropped int) {
-	n.dropped.Add(uint64(dropped))
+func (n *Node) gone(p *Process, reason error) {
 	n.ended.Add(1)
 	if !ordered(reason) {
 		n.crashed.Add(1)

@@ -264,36 +264,18 @@ func (a *actor[M]) init(h Initializer, ready chan<- error) {
 	defer func() {
 		if !returned {
 			err := &PanicError{Value: recover(), Stack: debug.Stack()}
-			a.failedInit(err)
+			a.end(err, false)
 			ready <- err
 		}
 	}()
 	err := h.Init(&a.Process)
 	returned = true
 	if err != nil {
-		a.failedInit(err)
+		a.end(err, false)
 	}
 	if ready <- err; err == nil {
 		a.run()
 	}
-}
-
-// failedInit ends a process whose Init has failed, without Terminate: it has never been
-// what that would end.
-func (a *actor[M]) failedInit(reason error) {
-	a.mu.Lock()
-	if a.zombie {
-		a.mu.Unlock()
-		a.node.zombies.Add(-1)
-		return
-	}
-	if a.flags.Load()&flagExit == 0 {
-		a.doom(reason)
-	}
-	dropped := a.close()
-	a.mu.Unlock()
-	a.awaitHelpers()
-	a.finish(reason, dropped)
 }
 
 // ProcessFunc handles the messages of a process: see [Handler]. ctx is its [Process], and
