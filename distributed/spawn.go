@@ -168,7 +168,8 @@ func Spawn[M any](n *Node, handle func(p *Process, m M) error, opts ...SpawnOpti
 }
 
 // SpawnHandler is [Spawn] for a Handler. It waits for Init, if there is one, and returns
-// its error, or a *[PanicError].
+// the reason if the process has ended before that has returned nil: its error as a rule, or
+// a *[PanicError].
 func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], error) {
 	if h == nil {
 		panic("distributed: SpawnHandler: nil Handler")
@@ -224,9 +225,9 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		return ErrNodeStopped
 	}
 	a.serial = n.serial.Add(1)
+	a.state = running // what comes before all is done waits, a Kill too
 	init, slow := a.handler.(Initializer)
 	if slow {
-		a.state = running // what comes before Init has ended waits
 		a.stats.began = n.now()
 	}
 	if o != nil && o.name != "" {
@@ -240,8 +241,8 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		a.dismiss() // Shutdown may have looked before
 	}
 	if o != nil {
-		if o.parent != nil {
-			link(&a.Process, o.parent)
+		if o.parent != nil && !link(&a.Process, o.parent) {
+			a.told(o.parent, o.parent.PID(), ErrProcessNotFound, byLink)
 		}
 		for _, p := range o.links {
 			if !link(&a.Process, p) {
@@ -251,31 +252,51 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	}
 	n.tell(ProcessStarted, &a.Process, nil)
 	if !slow {
+		a.settle()
 		return nil
 	}
-	ready := make(chan error, 1)
-	go a.init(init, ready) // owned by a: ends when there is nothing left to do
-	return <-ready
+	w := n.waiter(&a.Process)
+	gen := w.begin()
+	a.mu.Lock()
+	there := w.watch.attach()
+	a.mu.Unlock()
+	go a.init(init, w, gen) // owned by a: ends when there is nothing left to do
+	if !there {
+		return ErrKilled // and has been given up already
+	}
+	return w.wait(context.Background(), 0)
 }
 
-// init runs Init, and goes on as run.
-func (a *actor[M]) init(h Initializer, ready chan<- error) {
+// settle lets the process go, which has nothing to do as a rule.
+func (a *actor[M]) settle() {
+	a.mu.Lock()
+	rests := a.state == running && a.queue.n == 0 && a.flags.Load() == 0
+	if rests {
+		a.state = idle
+	}
+	a.mu.Unlock()
+	if !rests {
+		go a.run() // owned by a: ends when there is nothing left to do
+	}
+}
+
+// init runs Init, and goes on as run. The spawner waits for w, as which it also learns of
+// an end.
+func (a *actor[M]) init(h Initializer, w *waiter, gen uint64) {
 	returned := false
 	defer func() {
 		if !returned {
-			err := &PanicError{Value: recover(), Stack: debug.Stack()}
-			a.end(err, false)
-			ready <- err
+			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, false)
 		}
 	}()
 	err := h.Init(&a.Process)
 	returned = true
 	if err != nil {
 		a.end(err, false)
+		return
 	}
-	if ready <- err; err == nil {
-		a.run()
-	}
+	w.finish(gen, nil, nil)
+	a.run()
 }
 
 // ProcessFunc handles the messages of a process: see [Handler]. ctx is its [Process], and
