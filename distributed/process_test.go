@@ -31,6 +31,7 @@ type subject struct {
 	*distributed.Process
 	ref   distributed.Ref[any]
 	notes []any
+	on    func(m any) // called instead of noting m; nil: note it
 	ended []error // what Terminate was called with
 }
 
@@ -40,6 +41,10 @@ func (s *subject) Init(p *distributed.Process) error { s.Process = p; return nil
 func (s *subject) Handle(p *distributed.Process, m any) error {
 	if f, ok := m.(do); ok {
 		return f(p)
+	}
+	if s.on != nil {
+		s.on(m)
+		return nil
 	}
 	s.notes = append(s.notes, m)
 	return nil

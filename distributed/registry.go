@@ -123,6 +123,20 @@ func (n *Node) find(id ProcessID) (*Process, error) {
 	return p, nil
 }
 
+// pidOf returns the process that a unique id of this node is of, whether it has ended or
+// not; zero if there was never one, or for a name.
+func (n *Node) pidOf(id ProcessID) PID {
+	unique, node, remote := strings.Cut(string(id), "@")
+	if remote && node != n.identity.name || !strings.HasPrefix(unique, "#") {
+		return PID{}
+	}
+	serial, ok := parseUnique(unique, n.identity.creation)
+	if !ok || serial == 0 || serial > n.serial.Load() {
+		return PID{}
+	}
+	return PID{n.identity, serial}
+}
+
 // Register gives a process a name, beside those that it has. It keeps it until it ends or
 // [Node.Unregister] is called. The error is [ErrNameTaken], [ErrBadName], or
 // [ErrProcessNotFound] for a process that has ended.
