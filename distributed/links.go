@@ -176,7 +176,7 @@ func (p *Process) Link(to ProcessID) {
 	q, err := p.node.find(to)
 	switch {
 	case err != nil:
-		p.told(nil, PID{}, err, byLink)
+		p.told(nil, p.node.pidOf(to), err, byLink)
 	case p != q && !link(p, q):
 		p.told(nil, q.PID(), ErrProcessNotFound, byLink)
 	}
