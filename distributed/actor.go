@@ -8,7 +8,8 @@ import (
 
 // Handler handles the messages of a process, one at a time and in order. It may block: then
 // its process waits, and no other. Nil means that the process goes on; any error ends it,
-// and is the reason. A panic ends it too, and nothing else.
+// and is the reason. A panic ends it too, and nothing else. If the process has been told to
+// exit meanwhile, it ends with the reason for that, whatever Handle returns.
 //
 // A Handler may have more methods: those of [Initializer], [DownHandler], [ExitHandler] and
 // [Terminator].

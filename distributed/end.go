@@ -63,12 +63,17 @@ func (p *Process) end(reason error, began bool) {
 		p.node.zombies.Add(-1)
 		return
 	}
+	own := reason
 	if p.flags.Load()&flagExit == 0 {
 		p.doom(reason)
 	}
+	reason = p.reason // an exit that came before acted when it came
 	p.close()
 	p.stats.rest(p.node.now())
 	p.mu.Unlock()
+	if _, panicked := own.(*PanicError); panicked && own != reason {
+		p.node.logCrash(p, own) // which nobody is told
+	}
 	defer p.over(reason) // Terminate may end the goroutine by runtime.Goexit
 	if p.awaitHelpers(); began && !p.wasKilled() {
 		p.terminate(reason)

@@ -32,7 +32,7 @@ type subject struct {
 	ref   distributed.Ref[any]
 	notes []any
 	on    func(m any) // called instead of noting m; nil: note it
-	ended []error // what Terminate was called with
+	ended []error     // what Terminate was called with
 }
 
 // Init has the test know the process.
