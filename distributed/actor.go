@@ -242,6 +242,7 @@ func (a *actor[M]) stash() bool {
 	}
 	r := a.needRare()
 	r.aside = append(r.aside, *a.current)
+	a.current = nil // once
 	a.countAside(1)
 	return true
 }

@@ -188,8 +188,9 @@ func (p *Process) TrapExit(on bool) {
 	p.trapped = on
 }
 
-// Stash puts the message that is being handled aside until [Process.Unstash]. It panics
-// outside of Handle.
+// Stash puts the message that is being handled aside until [Process.Unstash]. What is put
+// aside counts for the bound of the mailbox. It panics outside of Handle, for a second time
+// for one message, and for a [Down] or an [Exit].
 func (p *Process) Stash() {
 	if !p.body.stash() {
 		panic("distributed: Stash: no message is being handled")
@@ -197,7 +198,7 @@ func (p *Process) Stash() {
 }
 
 // Unstash lets the messages that were put aside be handled next, in the order in which
-// they came.
+// they came. Only the handler may call it.
 func (p *Process) Unstash() { p.body.unstash() }
 
 // wake has the process look at what there is to do. It is called with mu held; the caller
