@@ -149,7 +149,7 @@ func (a *actor[M]) call(ctx context.Context, w *waiter, m M) error {
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if a.free() <= 0 {
+	if !a.room() {
 		a.mu.Unlock()
 		return ErrMailboxFull
 	}

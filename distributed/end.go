@@ -45,8 +45,8 @@ func (p *Process) giveUp() {
 func (p *Process) close() {
 	p.state = ending
 	if x := p.more; x != nil {
-		for _, c := range x.senders {
-			close(c)
+		for _, s := range x.senders {
+			close(s.done)
 		}
 		x.senders = nil
 	}

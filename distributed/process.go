@@ -82,8 +82,8 @@ type body interface {
 	inHand() uint64 // messages that were handled and not counted yet; with mu held
 
 	waiting() int // messages that wait; with mu held
-	free() int    // how many more may; with mu held
 	drop() int    // forgets the messages that wait; with mu held
+	admit()       // takes messages of senders that wait, as many as there is room for; with mu held
 }
 
 // extras are what many processes never need.
@@ -92,9 +92,9 @@ type extras struct {
 	capabilities []string
 	parent       *Process // its exit ends this one, trapped or not
 	links        links
-	watching     *watch   // its monitors
-	signals      []signal // that wait, the oldest first
-	senders      []chan struct{}
+	watching     *watch          // its monitors
+	signals      []signal        // that wait, the oldest first
+	senders      []*sender       // that wait for room, the first first
 	ctx          context.Context // nil, and cancel, until somebody asks
 	cancel       context.CancelCauseFunc
 	timers       map[*Timer]struct{}
@@ -224,7 +224,7 @@ func (p *Process) attend(popped uint64) (reason error, ok bool) {
 			p.mu.Unlock()
 			return reason, false
 		}
-		p.admit()
+		p.body.admit()
 		s, due := p.nextSignal(popped)
 		p.mu.Unlock()
 		if !due {
@@ -233,23 +233,6 @@ func (p *Process) attend(popped uint64) (reason error, ok bool) {
 		if reason, over := p.body.signal(s); over {
 			return reason, false
 		}
-	}
-}
-
-// admit lets senders go on that wait for room, as many as there is room for. Whoever finds
-// that another was faster waits again. It is called with mu held.
-func (p *Process) admit() {
-	if p.flags.Load()&flagSenders == 0 {
-		return
-	}
-	x := p.more
-	for free := p.body.free(); free > 0 && len(x.senders) > 0; free-- {
-		close(x.senders[0])
-		x.senders = x.senders[1:]
-	}
-	if len(x.senders) == 0 {
-		x.senders = nil
-		p.flags.And(^uint32(flagSenders))
 	}
 }
 

@@ -77,7 +77,7 @@ func (a *actor[M]) push(m M) error {
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if a.waiting() >= a.policy.size {
+	if !a.room() {
 		return a.overflow(m)
 	}
 	loop := a.add(m, nil)
@@ -88,10 +88,27 @@ func (a *actor[M]) push(m M) error {
 	return nil
 }
 
+// room reports whether there is room for one message more, now that those have been taken
+// whose senders have waited for it. It is called with mu held.
+func (a *actor[M]) room() bool {
+	if a.flags.Load()&flagSenders != 0 {
+		if a.admit(); a.flags.Load()&flagSenders != 0 {
+			return false
+		}
+	}
+	return a.free() > 0
+}
+
 // add puts m into the queue. key is what the policy says of it, nil if that has none. It is
 // called with mu held; the caller starts what it returns, if that is not nil, once mu is
 // free.
 func (a *actor[M]) add(m M, key any) (loop func()) {
+	a.enqueue(m, key)
+	return a.wake()
+}
+
+// enqueue is add that wakes nobody.
+func (a *actor[M]) enqueue(m M, key any) {
 	place := a.queue.place(a.kind)
 	*place = m
 	a.pushed++
@@ -99,7 +116,6 @@ func (a *actor[M]) add(m M, key any) (loop func()) {
 		a.rare.latest[key] = place
 		a.rare.keys = append(a.rare.keys, key)
 	}
-	return a.wake()
 }
 
 // overflow is push for a mailbox that is full. It is called with mu held, and gives it up.
@@ -150,12 +166,10 @@ func (a *actor[M]) pushLatest(m M) error {
 	if a.state >= ending {
 		return ErrProcessNotFound
 	}
-	if old := a.rare.latest[key]; old != nil {
-		*old = m
-		a.node.dropped.Add(1)
+	if a.replace(key, m) {
 		return nil
 	}
-	if a.waiting() >= a.policy.size {
+	if !a.room() {
 		return ErrMailboxFull
 	}
 	if loop := a.add(m, key); loop != nil {
@@ -164,48 +178,93 @@ func (a *actor[M]) pushLatest(m M) error {
 	return nil
 }
 
-// pushContext is push that waits for room.
+// replace puts m in the place of a message that waits and has the same key, and reports
+// whether there was one. It is called with mu held.
+func (a *actor[M]) replace(key any, m M) bool {
+	old := a.rare.latest[key]
+	if old == nil {
+		return false
+	}
+	*old = m
+	a.node.dropped.Add(1)
+	return true
+}
+
+// sender is one who waits for room. It is guarded by Process.mu until done is closed.
+type sender struct {
+	m, key any
+	done   chan struct{} // closed when m has been taken, or the process takes nothing any more
+	taken  bool
+}
+
+// pushContext is push that waits for room. Who waits leaves its message with the process,
+// which takes it as soon as it can: so all have their turn, in their order.
 func (a *actor[M]) pushContext(ctx context.Context, m M) error {
-	for {
-		err := a.push(m)
-		if err != ErrMailboxFull || a.policy.overflow == EndReceiver {
-			return err
-		}
-		if Self(ctx) == &a.Process {
-			return ErrCallingSelf
-		}
-		if err := a.awaitRoom(ctx); err != nil {
-			return err
-		}
+	err := a.push(m)
+	if err != ErrMailboxFull || a.policy.overflow == EndReceiver {
+		return err
 	}
-}
-
-// awaitRoom waits until there may be room, the process has ended, or ctx has.
-func (p *Process) awaitRoom(ctx context.Context) error {
-	p.mu.Lock()
-	if p.state >= ending || p.body.free() > 0 {
-		p.mu.Unlock()
-		return nil
+	if Self(ctx) == &a.Process {
+		return ErrCallingSelf
 	}
-	turn := make(chan struct{})
-	x := p.extra()
-	x.senders = append(x.senders, turn)
-	p.flags.Or(flagSenders)
-	p.mu.Unlock()
+	s := &sender{m: m, done: make(chan struct{})}
+	if a.policy.key != nil {
+		s.key = a.policy.key(m)
+	}
+	a.mu.Lock()
+	if a.state >= ending {
+		a.mu.Unlock()
+		return ErrProcessNotFound
+	}
+	x := a.extra()
+	x.senders = append(x.senders, s)
+	a.flags.Or(flagSenders)
+	a.admit() // there may be room by now
+	loop := a.wake()
+	a.mu.Unlock()
+	if loop != nil {
+		go loop() // owned by a: ends when there is nothing left to do
+	}
 	select {
-	case <-turn:
-		return nil
+	case <-s.done:
 	case <-ctx.Done():
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if i := slices.Index(x.senders, s); i >= 0 {
+			x.senders = slices.Delete(x.senders, i, i+1)
+			return ctx.Err()
+		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := slices.Index(x.senders, turn); i >= 0 {
-		x.senders = slices.Delete(x.senders, i, i+1)
-	} else {
-		p.admit() // it was its turn, which is another's now
+	if !s.taken {
+		return ErrProcessNotFound
 	}
-	return ctx.Err()
+	return nil
 }
 
-// free is that of body.
+// admit is that of body. Whoever calls it sees to it that the process is awake.
+func (a *actor[M]) admit() {
+	if a.flags.Load()&flagSenders == 0 {
+		return
+	}
+	x := a.more
+	for len(x.senders) > 0 {
+		s := x.senders[0]
+		m, _ := s.m.(M) // which it is, or nil
+		if a.policy.key != nil && a.replace(s.key, m) {
+			// That takes no room.
+		} else if a.free() > 0 {
+			a.enqueue(m, s.key)
+		} else {
+			return
+		}
+		s.taken = true
+		close(s.done)
+		x.senders[0] = nil
+		x.senders = x.senders[1:]
+	}
+	x.senders = nil
+	a.flags.And(^uint32(flagSenders))
+}
+
+// free is how many more may wait. It is called with mu held.
 func (a *actor[M]) free() int { return a.policy.size - a.waiting() }
