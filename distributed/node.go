@@ -21,6 +21,7 @@ type Node struct {
 	waiters  sync.Pool // of *waiter
 
 	serial  atomic.Uint64 // of the latest process
+	refused atomic.Uint64 // serials of those that were not spawned: their names were taken
 	count   atomic.Int64  // processes that have not ended
 	zombies atomic.Int64
 	ended   atomic.Uint64 // processes

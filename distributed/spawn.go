@@ -232,6 +232,7 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	}
 	if o != nil && o.name != "" {
 		if err := a.register(o.name); err != nil {
+			n.refused.Add(1)
 			n.leave()
 			return err
 		}
