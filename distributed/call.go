@@ -150,6 +150,10 @@ func (a *actor[M]) call(ctx context.Context, w *waiter, m M) error {
 		return ErrProcessNotFound
 	}
 	if !a.room() {
+		// A call is never dropped: its caller would wait in vain.
+		if a.policy.overflow == EndReceiver {
+			return a.overflow(m)
+		}
 		a.mu.Unlock()
 		return ErrMailboxFull
 	}

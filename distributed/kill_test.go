@@ -126,3 +126,6 @@ func TestGoexitInTerminateEndsTheProcess(t *testing.T) {
 func nothing(context.Context, distributed.ProcessID, *distributed.Node, interface{}) error {
 	return nil
 }
+
+// hangAndFail is a helper that fails after a while.
+func hangAndFail(context.Context) error { time.Sleep(time.Second); return errBoom }

@@ -33,6 +33,7 @@ type subject struct {
 	notes []any
 	on    func(m any) // called instead of noting m; nil: note it
 	ended []error     // what Terminate was called with
+	onEnd func()      // called in Terminate; nil: nothing
 }
 
 // Init has the test know the process.
@@ -50,7 +51,12 @@ func (s *subject) Handle(p *distributed.Process, m any) error {
 	return nil
 }
 
-func (s *subject) Terminate(p *distributed.Process, reason error) { s.ended = append(s.ended, reason) }
+func (s *subject) Terminate(p *distributed.Process, reason error) {
+	s.ended = append(s.ended, reason)
+	if s.onEnd != nil {
+		s.onEnd()
+	}
+}
 
 // spawn starts a subject.
 func spawn(t *testing.T, n *distributed.Node, opts ...distributed.SpawnOption) *subject {
