@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -8,13 +9,30 @@ import (
 
 // registry finds the processes of a node, by serial number and by name.
 type registry struct {
-	serials [shards]struct {
-		mu sync.RWMutex
-		m  map[uint64]*Process // guarded by mu
-	}
-	names [shards]struct {
-		mu sync.RWMutex
-		m  map[ProcessID]*Process // guarded by mu
+	serials [shards]shard[uint64]
+	names   [shards]shard[ProcessID]
+}
+
+// shard is a part of the registry.
+type shard[K comparable] struct {
+	mu   sync.RWMutex   // guards the fields below
+	m    map[K]*Process // which never gets smaller by itself
+	most int            // that m has had
+}
+
+// put is called with mu held.
+func (s *shard[K]) put(k K, p *Process) {
+	s.m[k] = p
+	s.most = max(s.most, len(s.m))
+}
+
+// remove is called with mu held. A map that is mostly empty is replaced.
+func (s *shard[K]) remove(k K) {
+	delete(s.m, k)
+	if s.most > 256 && len(s.m) < s.most/4 {
+		m := make(map[K]*Process, len(s.m))
+		maps.Copy(m, s.m)
+		s.m, s.most = m, len(m)
 	}
 }
 
@@ -32,14 +50,14 @@ func (r *registry) add(p *Process) {
 	s := &r.serials[p.serial%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.m[p.serial] = p
+	s.put(p.serial, p)
 }
 
 func (r *registry) remove(p *Process) {
 	s := &r.serials[p.serial%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.m, p.serial)
+	s.remove(p.serial)
 }
 
 func (r *registry) bySerial(serial uint64) *Process {
@@ -73,7 +91,7 @@ func (r *registry) claim(name ProcessID, p *Process) bool {
 	if _, taken := s.m[name]; taken {
 		return false
 	}
-	s.m[name] = p
+	s.put(name, p)
 	return true
 }
 
@@ -85,7 +103,7 @@ func (r *registry) free(name ProcessID, p *Process) bool {
 	if s.m[name] != p {
 		return false
 	}
-	delete(s.m, name)
+	s.remove(name)
 	return true
 }
 
