@@ -159,7 +159,18 @@ func (p *player) do(o op) error {
 }
 
 // play runs a program and returns what has become of everybody.
-func play(t *testing.T, p program) (result string) {
+func play(t *testing.T, p program) string {
+	return playSteps(t, func(r *runner, settled func()) {
+		for _, s := range p {
+			r.players[s.who].ref.Send(s)
+			synctest.Wait()
+			settled()
+		}
+	})
+}
+
+// playSteps is play for steps that a function has taken: it calls settled after each.
+func playSteps(t *testing.T, run func(r *runner, settled func())) (result string) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &runner{node: newNode(t), byPID: make(map[distributed.PID]int)}
 		reasons := make(map[distributed.ProcessID]error)
@@ -171,16 +182,14 @@ func play(t *testing.T, p program) (result string) {
 		for range programRoots {
 			r.spawn(false)
 		}
-		for _, s := range p {
-			r.players[s.who].ref.Send(s)
-			synctest.Wait()
+		run(r, func() {
 			for _, q := range r.players {
 				if _, alive := r.node.Whereis(q.ref.PID().ID()); !alive && q.died < 0 {
 					q.died = r.now
 				}
 			}
 			r.now++
-		}
+		})
 		var all []outcome
 		for _, q := range r.players {
 			o := outcome{q.notes, q.died, "alive"}

@@ -47,6 +47,12 @@ watch(Refs, From) ->
     lists:foldl(fun(I, M) -> M#{erlang:monitor(process, pid(I)) => I} end, Refs, lists:seq(From, count() - 1)).
 
 steps([], Refs, Dead) -> {Refs, Dead};
+steps([{par, Steps} | Rest], Refs, Dead) ->
+    [pid(Who) ! {step, self(), Ops} || {Who, Ops} <- Steps],
+    {Refs1, Dead1} = settle(Refs, Dead),
+    flush(),
+    ets:update_counter(who, now, 1),
+    steps(Rest, Refs1, Dead1);
 steps([{Who, Ops} | Rest], Refs, Dead) ->
     Known = count(),
     pid(Who) ! {step, self(), Ops},
@@ -59,6 +65,8 @@ steps([{Who, Ops} | Rest], Refs, Dead) ->
     receive done -> ok after 0 -> ok end, %% of one that is held no more
     ets:update_counter(who, now, 1),
     steps(Rest, Refs2, Dead2).
+
+flush() -> receive done -> flush() after 0 -> ok end.
 
 dead(Ref, Reason, Refs, Dead) ->
     {I, Refs1} = maps:take(Ref, Refs),
