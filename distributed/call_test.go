@@ -3,6 +3,8 @@ package distributed_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +17,9 @@ type ask = distributed.From[int]
 func asIs(f ask) ask { return f }
 
 // server handles calls with a function.
-func server(t *testing.T, n *distributed.Node, handle func(p *distributed.Process, f ask) error, opts ...distributed.SpawnOption) distributed.Ref[ask] {
+func server(t *testing.T, n *distributed.Node, handle func(*distributed.Process, ask) error) distributed.Ref[ask] {
 	t.Helper()
-	r, err := distributed.Spawn(n, handle, opts...)
+	r, err := distributed.Spawn(n, handle)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +104,8 @@ func TestCallThatCannotBeMade(t *testing.T) {
 		want("one that has ended", call(t.Context(), gone.PID().ID()), distributed.ErrProcessNotFound)
 		want("another node", call(t.Context(), "x@y"), distributed.ErrNoConnection)
 		want("a context that has ended", call(ended, s.ID()), context.Canceled)
-		want("another type", call(t.Context(), server(t, n, func(*distributed.Process, ask) error { return nil }).ID()), distributed.ErrMessageType)
+		other := server(t, n, func(*distributed.Process, ask) error { return nil })
+		want("another type", call(t.Context(), other.ID()), distributed.ErrMessageType)
 		s.does(t, func(p *distributed.Process) {
 			ctx, cancel := context.WithTimeout(p, time.Hour)
 			defer cancel()
@@ -141,8 +144,10 @@ func TestLateReplyIsDroppedAndNotTakenForThatOfTheNextCall(t *testing.T) {
 				t.Error(err)
 			}
 			cancel()
-			time.AfterFunc(time.Second/2, func() {
-				for _, f := range kept[:i+1] {
+			synctest.Wait()
+			late := slices.Clone(kept)
+			time.AfterFunc(time.Second/2, func() { // while the next call waits
+				for _, f := range late {
 					if f.Reply(i) {
 						t.Error("a late reply was taken")
 					}
@@ -171,13 +176,13 @@ func TestCallsDoNotHoldTheWaitersOfOthersUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *distributed.Node) {
 		r := server(t, n, func(p *distributed.Process, f ask) error { time.Sleep(time.Second); f.Reply(1); return nil })
 		start := time.Now()
-		done := 0
+		var done atomic.Int32
 		for range 3 {
 			go func() {
 				if _, err := distributed.Call(t.Context(), r, asIs); err != nil {
 					t.Error(err)
 				}
-				done++
+				done.Add(1)
 			}()
 			synctest.Wait()
 		}
@@ -186,8 +191,8 @@ func TestCallsDoNotHoldTheWaitersOfOthersUp(t *testing.T) {
 		}
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		if done != 3 || time.Since(start) != 4*time.Second {
-			t.Errorf("%d calls done", done)
+		if done.Load() != 3 || time.Since(start) != 4*time.Second {
+			t.Errorf("%d calls done", done.Load())
 		}
 	})
 }

@@ -27,7 +27,10 @@ func TestSystemEventsComeInOrder(t *testing.T) {
 		n.LinkProcesses("a", "b")
 		time.Sleep(time.Second)
 		a.ends(t, fails)
-		want := []string{"process_started a <nil>", "process_started b <nil>", "process_terminated a boom", "process_terminated b boom"}
+		want := []string{
+			"process_started a <nil>", "process_started b <nil>",
+			"process_terminated a boom", "process_terminated b boom",
+		}
 		slices.Sort(got[2:]) // a and b end at once
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q", got)

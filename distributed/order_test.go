@@ -1,9 +1,9 @@
 package distributed_test
 
 import (
-	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,12 +144,15 @@ func TestMessageIsHandledAtMostOnceAndOneToAProcessThatHasEndedNotAtAll(t *testi
 	})
 }
 
+// panics is a handler that does.
+func panics(*distributed.Process) error { panic(errBoom) }
+
 // Terminate has returned, and the name is free, when anybody is told of the end.
 func TestTerminateHasReturnedAndNamesAreFreeBeforeAnybodyIsTold(t *testing.T) {
 	for name, end := range map[string]func(n *distributed.Node, s *subject){
 		"an error": func(n *distributed.Node, s *subject) { s.ref.Send(do(fails)) },
 		"a panic": func(n *distributed.Node, s *subject) {
-			s.ref.Send(do(func(*distributed.Process) error { panic(errBoom) }))
+			s.ref.Send(do(panics))
 		},
 		"an exit":   func(n *distributed.Node, s *subject) { n.Exit("a", errBoom) },
 		"a helper":  func(n *distributed.Node, s *subject) { s.Go(hangAndFail) },
@@ -162,7 +165,9 @@ func TestTerminateHasReturnedAndNamesAreFreeBeforeAnybodyIsTold(t *testing.T) {
 				spawn(t, n, distributed.WithName("linked"), distributed.WithLink(s.Process))
 				n.Register("b", "a")
 				n.LinkProcesses("a", l.ID())
+				other := spawn(t, n, distributed.WithName("other"))
 				var over time.Time
+				var count atomic.Int32
 				s.onEnd = func() {
 					time.Sleep(time.Minute)
 					for _, name := range []distributed.ProcessID{"a", "b"} {
@@ -180,19 +185,19 @@ func TestTerminateHasReturnedAndNamesAreFreeBeforeAnybodyIsTold(t *testing.T) {
 						t.Errorf("told %v, Terminate returned at %v", m, over)
 					}
 					for _, name := range []distributed.ProcessID{"a", "b", s.PID().ID()} {
-						if _, ok := n.Whereis(name); ok {
+						if pid, ok := n.Whereis(name); ok && pid == s.PID() {
 							t.Errorf("%s is still there when %T comes", name, m)
 						}
 					}
-					if _, err := distributed.Spawn(n, func(*distributed.Process, int) error { return nil }, distributed.WithName("a")); err == nil {
-						n.Kill("a")
-					} else if !errors.Is(err, distributed.ErrNameTaken) {
-						t.Error(err) // taken by the other that is told
+					if err := n.Register("a", "other"); err != nil && err != distributed.ErrNameTaken {
+						t.Error(err)
 					}
+					if pid, _ := n.Whereis("a"); pid != other.PID() {
+						t.Errorf("the name cannot be used again when %T comes", m)
+					}
+					count.Add(1)
 				}
-				count := 0
-				w.on = func(m any) { told(m); count++ }
-				l.on = func(m any) { told(m); count++ }
+				w.on, l.on = told, told
 				w.does(t, func(p *distributed.Process) { p.Monitor("a") })
 				go func() {
 					if err := n.Wait(t.Context(), "a"); errorOf(err) == "" || over.IsZero() {
@@ -203,8 +208,8 @@ func TestTerminateHasReturnedAndNamesAreFreeBeforeAnybodyIsTold(t *testing.T) {
 				end(n, s)
 				time.Sleep(time.Hour)
 				synctest.Wait()
-				if count != 2 || len(s.ended) != 1 {
-					t.Errorf("%d were told, Terminate was called %d times", count, len(s.ended))
+				if count.Load() != 2 || len(s.ended) != 1 {
+					t.Errorf("%d were told, Terminate was called %d times", count.Load(), len(s.ended))
 				}
 			})
 		})

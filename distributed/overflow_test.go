@@ -56,8 +56,14 @@ func TestMailboxesExactlyAtTheirBound(t *testing.T) {
 		{"RejectNew", distributed.WithMailbox(size, distributed.RejectNew), numbers(0, size), distributed.ErrMailboxFull, 0, nil},
 		{"DropNewest", distributed.WithMailbox(size, distributed.DropNewest), numbers(0, size), nil, 5, nil},
 		{"DropOldest", distributed.WithMailbox(size, distributed.DropOldest), numbers(5, size+5), nil, 5, nil},
-		{"EndReceiver", distributed.WithMailbox(size, distributed.EndReceiver), numbers(0, 0), distributed.ErrMailboxFull, size, distributed.ErrMailboxFull},
-		{"KeepLatest, other keys", distributed.WithKeepLatest(size, func(m any) any { return m }), numbers(0, size), distributed.ErrMailboxFull, 0, nil},
+		{
+			"EndReceiver", distributed.WithMailbox(size, distributed.EndReceiver), numbers(0, 0),
+			distributed.ErrMailboxFull, size, distributed.ErrMailboxFull,
+		},
+		{
+			"KeepLatest, other keys", distributed.WithKeepLatest(size, func(m any) any { return m }), numbers(0, size),
+			distributed.ErrMailboxFull, 0, nil,
+		},
 		{"KeepLatest, ten keys", distributed.WithKeepLatest(10, byTens), numbers(35, 45), nil, 35, nil},
 	}
 	for _, test := range tests {

@@ -99,7 +99,8 @@ func canonical(all []outcome, names []string) string {
 		for from := 0; from < len(notes); {
 			to := from + 1
 			if isEnd(notes[from]) {
-				for to < len(notes) && isEnd(notes[to]) && notes[to].step == notes[from].step && notes[to].sender() == notes[from].sender() {
+				same := func(n note) bool { return n.step == notes[from].step && n.sender() == notes[from].sender() }
+				for to < len(notes) && isEnd(notes[to]) && same(notes[to]) {
 					to++
 				}
 				slices.SortFunc(notes[from:to], func(a, b note) int { return cmp.Compare(a.text, b.text) })

@@ -41,7 +41,8 @@ func (n *Node) Send(to ProcessID, m interface{}) error {
 	if err != nil {
 		return err
 	}
-	return p.body.pushAny(nil, m)
+	var dontWait context.Context
+	return p.body.pushAny(dontWait, m)
 }
 
 // SendContext is [Node.Send] that waits for room in the mailbox, until ctx ends, whose

@@ -80,7 +80,7 @@ func TestSpawnLinkIsAtomic(t *testing.T) {
 		parent := spawn(t, n, distributed.WithTrapExit())
 		for range 100 {
 			parent.does(t, func(p *distributed.Process) {
-				distributed.SpawnHandler[any](n, initHandler{init: func(p *distributed.Process) error { return errBoom }}, distributed.WithLink(p))
+				distributed.SpawnHandler[any](n, initHandler{init: fails}, distributed.WithLink(p))
 			})
 			parent.wantNotes(t, "however early it ends", "[exit:boom]")
 		}
