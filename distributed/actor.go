@@ -8,7 +8,8 @@ import (
 
 // Handler handles the messages of a process, one at a time and in order. It may block: then
 // its process waits, and no other. Nil means that the process goes on; any error ends it,
-// and is the reason. A panic ends it too, and nothing else.
+// and is the reason. A panic ends it too, and nothing else. If the process has been told to
+// exit meanwhile, it ends with the reason for that, whatever Handle returns.
 //
 // A Handler may have more methods: those of [Initializer], [DownHandler], [ExitHandler],
 // [RoomHandler] and [Terminator].
@@ -83,13 +84,13 @@ func (a *actor[M]) run() {
 	defer func() {
 		if !returned {
 			// Of a goroutine that is ended by runtime.Goexit there is nothing to recover.
-			a.end(&PanicError{Value: recover(), Stack: debug.Stack()})
+			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, true)
 		}
 	}()
 	reason, over := a.serve()
 	returned = true
 	if over {
-		a.end(reason)
+		a.end(reason, true)
 	}
 }
 
@@ -250,6 +251,7 @@ func (a *actor[M]) stash() bool {
 	}
 	r := a.needRare()
 	r.aside = append(r.aside, *a.current)
+	a.current = nil // once
 	a.countAside(1)
 	return true
 }

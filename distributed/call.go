@@ -150,7 +150,11 @@ func (a *actor[M]) call(ctx context.Context, w *waiter, m M, timeout time.Durati
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if a.free() <= 0 {
+	if !a.room() {
+		// A call is never dropped: its caller would wait in vain.
+		if a.policy.overflow == EndReceiver {
+			return a.overflow(m)
+		}
 		a.mu.Unlock()
 		return ErrMailboxFull
 	}

@@ -23,66 +23,83 @@ func (p *Process) kill() (loop func()) {
 	return p.wake()
 }
 
-// giveUp declares a process that was killed to be a zombie: its handler, or a goroutine of
-// its own, has not returned.
+// giveUp declares a process that was killed to be a zombie: its handler has not returned, or
+// a goroutine of Go.
 func (p *Process) giveUp() {
+	n := p.node
 	p.mu.Lock()
 	if p.finishing {
 		p.mu.Unlock()
 		return
 	}
-	p.zombie = true
-	dropped := 0
+	p.finishing, p.zombie = true, true
+	n.zombies.Add(1)
 	if p.state < ending {
-		dropped = p.close()
+		p.close()
 	}
 	p.mu.Unlock()
-	n := p.node
-	n.zombies.Add(1)
 	n.log.Error("distributed: a handler does not return", "node", n.identity.name, "process", p.ID(), "grace", n.opts.killGrace)
 	n.tell(ProcessZombie, p, ErrKilled)
-	p.finish(ErrKilled, dropped)
+	p.finish(ErrKilled)
 }
 
-// close lets the process take nothing any more, and returns how many messages it drops. It
-// is called with mu held.
-func (p *Process) close() (dropped int) {
+// close lets the process take nothing any more, and drops what waits. It is called with mu
+// held.
+func (p *Process) close() {
 	p.state = ending
 	if x := p.more; x != nil {
-		for _, c := range x.senders {
-			close(c)
+		for _, s := range x.senders {
+			close(s.done)
 		}
 		x.senders = nil
 	}
-	return p.body.drop()
+	p.node.dropped.Add(uint64(p.body.drop()))
 }
 
 // end is the death of a process, on its own goroutine. The order is fixed: nothing more is
-// taken, the handler terminates, names and whatever else others may want are free, and
-// then everybody is told.
-func (p *Process) end(reason error) {
+// taken, goroutines of Go are awaited, the handler terminates if it has ever begun, names
+// and whatever else others may want are free, and then everybody is told.
+func (p *Process) end(reason error, began bool) {
 	p.mu.Lock()
 	if p.zombie {
 		p.mu.Unlock()
 		p.node.zombies.Add(-1)
 		return
 	}
+	own := reason
 	if p.flags.Load()&flagExit == 0 {
 		p.doom(reason)
 	}
-	dropped := p.close()
+	reason = p.reason // an exit that came before acted when it came
+	p.close()
 	p.stats.rest(p.node.now())
 	p.mu.Unlock()
-	p.awaitHelpers()
-	p.mu.Lock()
-	killed := p.killed // meanwhile
-	p.mu.Unlock()
-	if !killed {
+	if _, panicked := own.(*PanicError); panicked && own != reason {
+		p.node.logCrash(p, own) // which nobody is told
+	}
+	defer p.over(reason) // Terminate may end the goroutine by runtime.Goexit
+	if p.awaitHelpers(); began && !p.wasKilled() {
 		p.terminate(reason)
 	}
-	if !p.finish(reason, dropped) {
-		p.node.zombies.Add(-1) // it was killed before, and given up
+}
+
+// over is the end of a process that does nothing more.
+func (p *Process) over(reason error) {
+	p.mu.Lock()
+	first := !p.finishing
+	p.finishing = true
+	p.mu.Unlock()
+	if !first {
+		p.node.zombies.Add(-1) // it was killed meanwhile, and given up
+		return
 	}
+	p.finish(reason)
+}
+
+func (p *Process) wasKilled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed
 }
 
 // terminate calls Terminate.
@@ -99,16 +116,10 @@ func (p *Process) terminate(reason error) {
 	t.Terminate(p, reason)
 }
 
-// finish is the end of a process from where its handler does nothing more. It does nothing,
-// and reports so, when it was called before.
-func (p *Process) finish(reason error, dropped int) bool {
+// finish is the end of a process from where it is finishing: once.
+func (p *Process) finish(reason error) {
 	n := p.node
 	p.mu.Lock()
-	if p.finishing {
-		p.mu.Unlock()
-		return false
-	}
-	p.finishing = true
 	x := p.more // nobody needs more of it from now on
 	p.mu.Unlock()
 	if x != nil {
@@ -133,8 +144,7 @@ func (p *Process) finish(reason error, dropped int) bool {
 		w.fire(reason)
 		w = next
 	}
-	n.gone(p, reason, dropped)
-	return true
+	n.gone(p, reason)
 }
 
 // release gives up what others may want to have, and what would outlive the process.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,26 +46,35 @@ type eventBus struct {
 	watched atomic.Bool // there is somebody
 	lost    atomic.Uint64
 
-	mu      sync.Mutex // guards the fields below
-	all     []*observer
-	queue   []SystemEvent
+	mu      sync.Mutex  // guards the fields below
+	all     []*observer // only ever appended to, or replaced
+	queue   []news
 	running bool
 }
 
-type observer struct{ f func(SystemEvent) }
+// news is an event and those who are still to be told: they were there when it happened.
+type news struct {
+	SystemEvent
+	observers []*observer
+}
+
+type observer struct {
+	f       func(SystemEvent)
+	stopped atomic.Bool
+}
 
 // maxEvents is how many events wait at most; what is more is lost, and counted.
 const maxEvents = 4096
 
 // Monitor has f called for each event of the node from now on: one after the other, in the
-// order in which they happened, on a goroutine of the node's. Events that are too many for
-// f are dropped, and counted in [NodeStats]: 4096 may wait. stop ends it; an event that is
-// on its way may still come.
+// order in which they happened, on a goroutine of the node's. A panic of f is logged. Events
+// that are too many for f are dropped, and counted in [NodeStats]: 4096 may wait. stop ends
+// it; f may be running then, and is not called any more.
 func (n *Node) Monitor(f func(SystemEvent)) (stop func()) {
 	if f == nil {
 		panic("distributed: Monitor: nil function")
 	}
-	o := &observer{f}
+	o := &observer{f: f}
 	b := &n.events
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -74,6 +84,7 @@ func (n *Node) Monitor(f func(SystemEvent)) (stop func()) {
 }
 
 func (b *eventBus) remove(o *observer) {
+	o.stopped.Store(true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var rest []*observer
@@ -95,36 +106,63 @@ func (n *Node) tell(t EventType, p *Process, err error) {
 
 // happened tells of an event. It may be called with the mu of a process held.
 func (n *Node) happened(t EventType, id ProcessID, err error) {
-	e := SystemEvent{Type: t, Timestamp: time.Now(), ProcessID: id, NodeID: n.identity.name, Error: err}
+	e := SystemEvent{Type: t, ProcessID: id, NodeID: n.identity.name, Error: err}
 	b := &n.events
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if len(b.all) == 0 {
+		return
+	}
 	if len(b.queue) >= maxEvents {
 		b.lost.Add(1)
 		return
 	}
-	b.queue = append(b.queue, e)
+	e.Timestamp = time.Now()
+	b.queue = append(b.queue, news{e, b.all})
 	if !b.running {
 		b.running = true
-		go b.pass() // owned by b: ends when no event waits
+		go n.passEvents() // owned by b: ends when no event waits
 	}
 }
 
-// pass calls the observers until no event waits.
-func (b *eventBus) pass() {
-	for {
-		b.mu.Lock()
-		events, all := b.queue, b.all
-		b.queue = nil
-		b.running = len(events) > 0
-		b.mu.Unlock()
-		if len(events) == 0 {
+// next returns whom to tell of what; ok is false if there is nothing to tell any more.
+func (b *eventBus) next() (o *observer, e SystemEvent, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.queue) == 0 {
+		b.queue, b.running = nil, false
+		return nil, e, false
+	}
+	first := &b.queue[0]
+	o, e = first.observers[0], first.SystemEvent
+	if first.observers = first.observers[1:]; len(first.observers) == 0 {
+		*first = news{}
+		b.queue = b.queue[1:]
+	}
+	return o, e, true
+}
+
+// passEvents calls the observers until no event waits.
+func (n *Node) passEvents() {
+	over := false
+	defer func() {
+		if over {
 			return
 		}
-		for _, e := range events {
-			for _, o := range all {
-				o.f(e)
-			}
+		// An observer has panicked, or ended the goroutine by runtime.Goexit.
+		if v := recover(); v != nil {
+			n.log.Error("distributed: an observer has panicked", "node", n.identity.name, "panic", v, "stack", string(debug.Stack()))
+		}
+		go n.passEvents() // owned by the eventBus, as this one
+	}()
+	for {
+		o, e, ok := n.events.next()
+		if !ok {
+			over = true
+			return
+		}
+		if !o.stopped.Load() {
+			o.f(e)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func ordered(reason error) bool {
 type Down struct {
 	Monitor MonitorRef // that Monitor returned
 	Process ProcessID  // as it was named to Monitor
-	PID     PID        // of the process; zero if there was none of that name
+	PID     PID        // of the process; zero if there was none of that name, or the node is another
 	Reason  error
 }
 

@@ -58,6 +58,21 @@ func (l *links) remove(p *Process) bool {
 	return false
 }
 
+// bySerial returns the one of a serial number, nil if there is none.
+func (l *links) bySerial(serial uint64) *Process {
+	for _, q := range l.few {
+		if q.serial == serial {
+			return q
+		}
+	}
+	for q := range l.many {
+		if q.serial == serial {
+			return q
+		}
+	}
+	return nil
+}
+
 // appendAll appends all of them to dst.
 func (l *links) appendAll(dst []*Process) []*Process {
 	dst = append(dst, l.few...)
@@ -93,11 +108,35 @@ func link(p, q *Process) bool {
 	return true
 }
 
-// unlink ends the link of two processes.
+// unlink ends the link of two processes. One of them may be about to tell of its end, and
+// has forgotten the other then: whoever is told must not know of the link any more.
 func unlink(p, q *Process) {
 	defer lockBoth(p, q)()
-	if p.more != nil && p.more.links.remove(q) {
+	if p.more != nil {
+		p.more.links.remove(q)
+	}
+	if q.more != nil {
 		q.more.links.remove(p)
+	}
+}
+
+// unlinkID ends the link of a process to the one at an address, also if that has ended and
+// is about to tell of it.
+func (p *Process) unlinkID(id ProcessID) {
+	if q, err := p.node.find(id); err == nil {
+		if p != q {
+			unlink(p, q)
+		}
+		return
+	}
+	if serial := p.node.pidOf(id).serial; serial != 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.more != nil {
+			if q := p.more.links.bySerial(serial); q != nil {
+				p.more.links.remove(q)
+			}
+		}
 	}
 }
 
@@ -121,14 +160,12 @@ func (n *Node) LinkProcesses(a, b ProcessID) error {
 }
 
 // UnlinkProcesses ends the link of two processes. Once it has returned, neither is told of
-// an end of the other that comes later. It does nothing if there is no link.
+// an end of the other any more. It does nothing if there is no link.
 func (n *Node) UnlinkProcesses(a, b ProcessID) {
-	p, err := n.find(a)
-	if err != nil {
-		return
-	}
-	if q, err := n.find(b); err == nil && p != q {
-		unlink(p, q)
+	if p, err := n.find(a); err == nil {
+		p.unlinkID(b)
+	} else if q, err := n.find(b); err == nil {
+		q.unlinkID(a)
 	}
 }
 
@@ -139,7 +176,7 @@ func (p *Process) Link(to ProcessID) {
 	q, err := p.node.find(to)
 	switch {
 	case err != nil:
-		p.told(nil, PID{}, err, byLink)
+		p.told(nil, p.node.pidOf(to), err, byLink)
 	case p != q && !link(p, q):
 		p.told(nil, q.PID(), ErrProcessNotFound, byLink)
 	}
@@ -147,8 +184,4 @@ func (p *Process) Link(to ProcessID) {
 
 // Unlink ends the link to another process, see [Node.UnlinkProcesses]. An [Exit] that has
 // come before is still handled.
-func (p *Process) Unlink(to ProcessID) {
-	if q, err := p.node.find(to); err == nil && p != q {
-		unlink(p, q)
-	}
-}
+func (p *Process) Unlink(to ProcessID) { p.unlinkID(to) }

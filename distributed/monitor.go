@@ -141,6 +141,8 @@ func (w *watch) fire(reason error) {
 	d := Down{Monitor: MonitorRef{w}, Process: w.id, Reason: reason}
 	if w.target != nil {
 		d.PID = w.target.PID()
+	} else {
+		d.PID = p.node.pidOf(w.id)
 	}
 	loop := p.notify(d)
 	p.mu.Unlock()

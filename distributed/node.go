@@ -25,6 +25,7 @@ type Node struct {
 	groups   groups
 
 	serial  atomic.Uint64 // of the latest process
+	refused atomic.Uint64 // serials of those that were not spawned: their names were taken
 	count   atomic.Int64  // processes that have not ended
 	zombies atomic.Int64
 	ended   atomic.Uint64 // processes
@@ -150,8 +151,7 @@ func (n *Node) now() time.Duration { return time.Since(n.start) + 1 }
 func (n *Node) Len() int { return int(n.count.Load()) }
 
 // gone is told that a process has ended.
-func (n *Node) gone(p *Process, reason error, dropped int) {
-	n.dropped.Add(uint64(dropped))
+func (n *Node) gone(p *Process, reason error) {
 	n.ended.Add(1)
 	if !ordered(reason) {
 		n.crashed.Add(1)

@@ -16,7 +16,7 @@ import (
 	"github.com/kleeedolinux/socket.go/distributed"
 )
 
-func ask(h http.Handler, method, target, accept string) *httptest.ResponseRecorder {
+func fetch(h http.Handler, method, target, accept string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	if accept != "" {
 		r.Header.Set("Accept", accept)
@@ -50,7 +50,7 @@ func TestHandlerAnswersInTheFormatThatIsWanted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := ask(h, "GET", tt.target, tt.accept)
+			w := fetch(h, "GET", tt.target, tt.accept)
 			if w.Code != tt.status || w.Header().Get("Content-Type") != tt.typ || !strings.HasPrefix(w.Body.String(), tt.begins) {
 				t.Errorf("%d %s %.100q", w.Code, w.Header().Get("Content-Type"), w.Body.String())
 			}
@@ -66,19 +66,19 @@ func TestHandlerOnlyReads(t *testing.T) {
 	n := newNode(t)
 	h := n.Handler()
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"} {
-		w := ask(h, method, "/", "")
+		w := fetch(h, method, "/", "")
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
 		}
 	}
-	if w := ask(h, "HEAD", "/", ""); w.Code != http.StatusOK {
+	if w := fetch(h, "HEAD", "/", ""); w.Code != http.StatusOK {
 		t.Errorf("HEAD: %d", w.Code)
 	}
 }
 
 func TestPageMayDoNothingButReadWhereItComesFrom(t *testing.T) {
 	n := newNode(t)
-	w := ask(n.Handler(), "GET", "/", "text/html")
+	w := fetch(n.Handler(), "GET", "/", "text/html")
 	policy := w.Header().Get("Content-Security-Policy")
 	page := w.Body.String()
 	for _, element := range []string{"style", "script"} {
@@ -138,7 +138,7 @@ func TestPageIsToldTheTree(t *testing.T) {
 		n := newNode(t)
 		town(t, n)
 		var got seenNode
-		w := ask(n.Handler(), "GET", "/?format=json", "")
+		w := fetch(n.Handler(), "GET", "/?format=json", "")
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}
@@ -161,14 +161,14 @@ func TestHandlerLooksOnceASecondHoweverManyAsk(t *testing.T) {
 		n := newNode(t)
 		h := n.Handler()
 		for _, format := range []string{"json", "text"} {
-			first := ask(h, "GET", "/?format="+format, "").Body.Bytes()
+			first := fetch(h, "GET", "/?format="+format, "").Body.Bytes()
 			sink(t, n)
 			time.Sleep(999 * time.Millisecond)
-			if got := ask(h, "GET", "/?format="+format, "").Body.Bytes(); !bytes.Equal(got, first) {
+			if got := fetch(h, "GET", "/?format="+format, "").Body.Bytes(); !bytes.Equal(got, first) {
 				t.Errorf("%s: looked again within a second", format)
 			}
 			time.Sleep(time.Millisecond)
-			if got := ask(h, "GET", "/?format="+format, "").Body.Bytes(); bytes.Equal(got, first) {
+			if got := fetch(h, "GET", "/?format="+format, "").Body.Bytes(); bytes.Equal(got, first) {
 				t.Errorf("%s: did not look again", format)
 			}
 		}
@@ -189,7 +189,7 @@ func TestPageIsToldABoundedPartOfWhatAProcessIsLinkedTo(t *testing.T) {
 			More  int
 		}
 	}
-	if err := json.Unmarshal(ask(n.Handler(), "GET", "/?format=json&id=hub", "").Body.Bytes(), &got); err != nil {
+	if err := json.Unmarshal(fetch(n.Handler(), "GET", "/?format=json&id=hub", "").Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range got.Lists {

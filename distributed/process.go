@@ -84,6 +84,7 @@ type body interface {
 	waiting() int // messages that wait; with mu held
 	free() int    // how many more may; with mu held
 	drop() int    // forgets the messages that wait; with mu held
+	admit()       // takes messages of senders that wait, as many as there is room for; with mu held
 
 	whenFull() Overflow // what becomes of a message for which there is no room
 }
@@ -93,9 +94,9 @@ type extras struct {
 	names    []ProcessID
 	parent   *Process // its exit ends this one, trapped or not
 	links    links
-	watching *watch   // its monitors
-	signals  []signal // that wait, the oldest first
-	senders  []chan struct{}
+	watching *watch          // its monitors
+	signals  []signal        // that wait, the oldest first
+	senders  []*sender       // that wait for room, the first first
 	ctx      context.Context // nil, and cancel, until somebody asks
 	cancel   context.CancelCauseFunc
 	timers   map[*Timer]struct{}
@@ -196,8 +197,9 @@ func (p *Process) TrapExit(on bool) {
 	p.trapped = on
 }
 
-// Stash puts the message that is being handled aside until [Process.Unstash]. It panics
-// outside of Handle.
+// Stash puts the message that is being handled aside until [Process.Unstash]. What is put
+// aside counts for the bound of the mailbox. It panics outside of Handle, for a second time
+// for one message, and for a [Down] or an [Exit].
 func (p *Process) Stash() {
 	if !p.body.stash() {
 		panic("distributed: Stash: no message is being handled")
@@ -205,7 +207,7 @@ func (p *Process) Stash() {
 }
 
 // Unstash lets the messages that were put aside be handled next, in the order in which
-// they came.
+// they came. Only the handler may call it.
 func (p *Process) Unstash() { p.body.unstash() }
 
 // wake has the process look at what there is to do. It is called with mu held; the caller
@@ -231,7 +233,7 @@ func (p *Process) attend(popped uint64) (reason error, ok bool) {
 			p.mu.Unlock()
 			return reason, false
 		}
-		p.admit()
+		p.body.admit()
 		s, due := p.nextSignal(popped)
 		p.mu.Unlock()
 		if !due {
@@ -240,23 +242,6 @@ func (p *Process) attend(popped uint64) (reason error, ok bool) {
 		if reason, over := p.body.signal(s); over {
 			return reason, false
 		}
-	}
-}
-
-// admit lets senders go on that wait for room, as many as there is room for. Whoever finds
-// that another was faster waits again. It is called with mu held.
-func (p *Process) admit() {
-	if p.flags.Load()&flagSenders == 0 {
-		return
-	}
-	x := p.more
-	for free := p.body.free(); free > 0 && len(x.senders) > 0; free-- {
-		close(x.senders[0])
-		x.senders = x.senders[1:]
-	}
-	if len(x.senders) == 0 {
-		x.senders = nil
-		p.flags.And(^uint32(flagSenders))
 	}
 }
 

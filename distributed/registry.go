@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -8,13 +9,30 @@ import (
 
 // registry finds the processes of a node, by serial number and by name.
 type registry struct {
-	serials [shards]struct {
-		mu sync.RWMutex
-		m  map[uint64]*row // by the serial numbers without their last bits; guarded by mu
-	}
-	names [shards]struct {
-		mu sync.RWMutex
-		m  map[ProcessID]*Process // guarded by mu
+	serials [shards]shard[uint64, *row] // by the serial numbers without their last bits
+	names   [shards]shard[ProcessID, *Process]
+}
+
+// shard is a part of the registry.
+type shard[K comparable, V any] struct {
+	mu   sync.RWMutex // guards the fields below
+	m    map[K]V      // which never gets smaller by itself
+	most int          // that m has had
+}
+
+// put is called with mu held.
+func (s *shard[K, V]) put(k K, v V) {
+	s.m[k] = v
+	s.most = max(s.most, len(s.m))
+}
+
+// remove is called with mu held. A map that is mostly empty is replaced.
+func (s *shard[K, V]) remove(k K) {
+	delete(s.m, k)
+	if s.most > 256 && len(s.m) < s.most/4 {
+		m := make(map[K]V, len(s.m))
+		maps.Copy(m, s.m)
+		s.m, s.most = m, len(m)
 	}
 }
 
@@ -45,7 +63,7 @@ func (r *registry) add(p *Process) {
 	w := s.m[key]
 	if w == nil {
 		w = new(row)
-		s.m[key] = w
+		s.put(key, w)
 	}
 	w.all[p.serial%rowLen] = p
 	w.n++
@@ -59,7 +77,7 @@ func (r *registry) remove(p *Process) {
 	w := s.m[key]
 	w.all[p.serial%rowLen] = nil
 	if w.n--; w.n == 0 {
-		delete(s.m, key)
+		s.remove(key)
 	}
 }
 
@@ -98,7 +116,7 @@ func (r *registry) claim(name ProcessID, p *Process) bool {
 	if _, taken := s.m[name]; taken {
 		return false
 	}
-	s.m[name] = p
+	s.put(name, p)
 	return true
 }
 
@@ -110,7 +128,7 @@ func (r *registry) free(name ProcessID, p *Process) bool {
 	if s.m[name] != p {
 		return false
 	}
-	delete(s.m, name)
+	s.remove(name)
 	return true
 }
 
@@ -156,6 +174,20 @@ func (n *Node) find(id ProcessID) (*Process, error) {
 		return nil, ErrProcessNotFound
 	}
 	return p, nil
+}
+
+// pidOf returns the process that a unique id of this node is of, whether it has ended or
+// not; zero if there was never one, or for a name.
+func (n *Node) pidOf(id ProcessID) PID {
+	unique, node, remote := strings.Cut(string(id), "@")
+	if remote && node != n.identity.name || !strings.HasPrefix(unique, "#") {
+		return PID{}
+	}
+	serial, ok := parseUnique(unique, n.identity.creation)
+	if !ok || serial == 0 || serial > n.serial.Load() {
+		return PID{}
+	}
+	return PID{n.identity, serial}
 }
 
 // Register gives a process a name, beside those that it has. It keeps it until it ends or

@@ -41,7 +41,8 @@ func (n *Node) Send(to ProcessID, m interface{}) error {
 	if err != nil {
 		return err
 	}
-	return p.body.pushAny(nil, m)
+	var dontWait context.Context
+	return p.body.pushAny(dontWait, m)
 }
 
 // SendContext is [Node.Send] that waits for room in the mailbox, until ctx ends, whose
@@ -77,7 +78,7 @@ func (a *actor[M]) push(m M) error {
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if a.waiting() >= a.policy.size {
+	if !a.room() {
 		return a.overflow(m)
 	}
 	loop := a.add(m, nil)
@@ -88,10 +89,27 @@ func (a *actor[M]) push(m M) error {
 	return nil
 }
 
+// room reports whether there is room for one message more, now that those have been taken
+// whose senders have waited for it. It is called with mu held.
+func (a *actor[M]) room() bool {
+	if a.flags.Load()&flagSenders != 0 {
+		if a.admit(); a.flags.Load()&flagSenders != 0 {
+			return false
+		}
+	}
+	return a.free() > 0
+}
+
 // add puts m into the queue. key is what the policy says of it, nil if that has none. It is
 // called with mu held; the caller starts what it returns, if that is not nil, once mu is
 // free.
 func (a *actor[M]) add(m M, key any) (loop func()) {
+	a.enqueue(m, key)
+	return a.wake()
+}
+
+// enqueue is add that wakes nobody.
+func (a *actor[M]) enqueue(m M, key any) {
 	place := a.queue.place(a.kind)
 	*place = m
 	a.pushed++
@@ -99,7 +117,6 @@ func (a *actor[M]) add(m M, key any) (loop func()) {
 		a.rare.latest[key] = place
 		a.rare.keys = append(a.rare.keys, key)
 	}
-	return a.wake()
 }
 
 // overflow is push for a mailbox that is full. It is called with mu held, and gives it up.
@@ -113,9 +130,7 @@ func (a *actor[M]) overflow(m M) error {
 		if a.queue.n == 0 {
 			break // all is put aside
 		}
-		a.queue.pop(a.kind)
-		a.node.dropped.Add(1)
-		a.forgot()
+		a.forget()
 		a.add(m, nil) // somebody is at it already: there was a message
 		return nil
 	case EndReceiver:
@@ -126,17 +141,20 @@ func (a *actor[M]) overflow(m M) error {
 	return ErrMailboxFull
 }
 
-// forgot takes the oldest message of the queue out of the count of those that come before
-// signals. It is called with mu held.
-func (a *actor[M]) forgot() {
+// forget drops the oldest message of the queue, and takes it out of the count of those that
+// came before signals: before such as came later. It is called with mu held.
+func (a *actor[M]) forget() {
+	oldest := a.pushed - uint64(a.queue.n) + 1
+	a.queue.pop(a.kind)
+	a.node.dropped.Add(1)
 	a.pushed--
-	if x := a.more; x != nil {
+	if x := a.more; x != nil && len(x.signals) > 0 {
 		for i := range x.signals {
-			x.signals[i].before--
+			if x.signals[i].before >= oldest {
+				x.signals[i].before--
+			}
 		}
-		if len(x.signals) > 0 {
-			a.due.Store(x.signals[0].before)
-		}
+		a.due.Store(x.signals[0].before)
 	}
 }
 
@@ -149,12 +167,10 @@ func (a *actor[M]) pushLatest(m M) error {
 	if a.state >= ending {
 		return ErrProcessNotFound
 	}
-	if old := a.rare.latest[key]; old != nil {
-		*old = m
-		a.node.dropped.Add(1)
+	if a.replace(key, m) {
 		return nil
 	}
-	if a.waiting() >= a.policy.size {
+	if !a.room() {
 		return ErrMailboxFull
 	}
 	if loop := a.add(m, key); loop != nil {
@@ -163,51 +179,96 @@ func (a *actor[M]) pushLatest(m M) error {
 	return nil
 }
 
-// pushContext is push that waits for room.
-func (a *actor[M]) pushContext(ctx context.Context, m M) error {
-	for {
-		err := a.push(m)
-		if err != ErrMailboxFull || a.policy.overflow == EndReceiver {
-			return err
-		}
-		if Self(ctx) == &a.Process {
-			return ErrCallingSelf
-		}
-		if err := a.awaitRoom(ctx); err != nil {
-			return err
-		}
+// replace puts m in the place of a message that waits and has the same key, and reports
+// whether there was one. It is called with mu held.
+func (a *actor[M]) replace(key any, m M) bool {
+	old := a.rare.latest[key]
+	if old == nil {
+		return false
 	}
+	*old = m
+	a.node.dropped.Add(1)
+	return true
 }
 
-// awaitRoom waits until there may be room, the process has ended, or ctx has.
-func (p *Process) awaitRoom(ctx context.Context) error {
-	p.mu.Lock()
-	if p.state >= ending || p.body.free() > 0 {
-		p.mu.Unlock()
-		return nil
+// sender is one who waits for room. It is guarded by Process.mu until done is closed.
+type sender struct {
+	m, key any
+	done   chan struct{} // closed when m has been taken, or the process takes nothing any more
+	taken  bool
+}
+
+// pushContext is push that waits for room. Who waits leaves its message with the process,
+// which takes it as soon as it can: so all have their turn, in their order.
+func (a *actor[M]) pushContext(ctx context.Context, m M) error {
+	err := a.push(m)
+	if err != ErrMailboxFull || a.policy.overflow == EndReceiver {
+		return err
 	}
-	turn := make(chan struct{})
-	x := p.extra()
-	x.senders = append(x.senders, turn)
-	p.flags.Or(flagSenders)
-	p.mu.Unlock()
+	if Self(ctx) == &a.Process {
+		return ErrCallingSelf
+	}
+	s := &sender{m: m, done: make(chan struct{})}
+	if a.policy.key != nil {
+		s.key = a.policy.key(m)
+	}
+	a.mu.Lock()
+	if a.state >= ending {
+		a.mu.Unlock()
+		return ErrProcessNotFound
+	}
+	x := a.extra()
+	x.senders = append(x.senders, s)
+	a.flags.Or(flagSenders)
+	a.admit() // there may be room by now
+	loop := a.wake()
+	a.mu.Unlock()
+	if loop != nil {
+		go loop() // owned by a: ends when there is nothing left to do
+	}
 	select {
-	case <-turn:
-		return nil
+	case <-s.done:
 	case <-ctx.Done():
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if i := slices.Index(x.senders, s); i >= 0 {
+			x.senders = slices.Delete(x.senders, i, i+1)
+			return ctx.Err()
+		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := slices.Index(x.senders, turn); i >= 0 {
-		x.senders = slices.Delete(x.senders, i, i+1)
-	} else {
-		p.admit() // it was its turn, which is another's now
+	if !s.taken {
+		return ErrProcessNotFound
 	}
-	return ctx.Err()
+	return nil
 }
 
 // whenFull is that of body.
 func (a *actor[M]) whenFull() Overflow { return a.policy.overflow }
 
-// free is that of body.
+// admit is that of body. Whoever calls it sees to it that the process is awake.
+func (a *actor[M]) admit() {
+	if a.flags.Load()&flagSenders == 0 {
+		return
+	}
+	x := a.more
+	for len(x.senders) > 0 {
+		s := x.senders[0]
+		m, _ := s.m.(M) // which it is, or nil
+		if a.policy.key != nil && a.replace(s.key, m) {
+			// That takes no room.
+		} else if a.free() > 0 {
+			a.enqueue(m, s.key)
+		} else {
+			return
+		}
+		s.taken = true
+		close(s.done)
+		x.senders[0] = nil
+		x.senders = x.senders[1:]
+	}
+	x.senders = nil
+	a.flags.And(^uint32(flagSenders))
+}
+
+// free is how many more may wait. It is called with mu held.
 func (a *actor[M]) free() int { return a.policy.size - a.waiting() }

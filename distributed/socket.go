@@ -211,7 +211,7 @@ type standIns struct {
 func (t *standIns) get(n *Node, name ProcessID, id string) (Ref[SocketMessage], error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ref := t.m[id]; ref.a != nil && !ref.a.over() {
+	if ref := t.m[id]; ref.a != nil && !ref.a.hasEnded() {
 		return ref, nil
 	}
 	s, ok := n.SocketServer.GetSocket(id)
@@ -244,8 +244,8 @@ func (t *standIns) end(id string, reason error) {
 	ref.a.told(nil, PID{}, reason, byRequest)
 }
 
-// over reports whether the process has ended.
-func (p *Process) over() bool {
+// hasEnded reports whether everybody has been told of its end.
+func (p *Process) hasEnded() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state == dead

@@ -179,7 +179,8 @@ func Spawn[M any](n *Node, handle func(p *Process, m M) error, opts ...SpawnOpti
 }
 
 // SpawnHandler is [Spawn] for a Handler. It waits for Init, if there is one, and returns
-// its error, or a *[PanicError].
+// the reason if the process has ended before that has returned nil: its error as a rule, or
+// a *[PanicError].
 func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], error) {
 	if h == nil {
 		panic("distributed: SpawnHandler: nil Handler")
@@ -238,12 +239,13 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		return ErrNodeStopped
 	}
 	a.serial = n.serial.Add(1)
+	a.state = running // what comes before all is done waits, a Kill too
 	init, slow := a.handler.(Initializer)
 	if slow {
-		a.state = running // what comes before Init has ended waits
 		a.stats.wake(n.now())
 	}
 	if err := a.appear(o); err != nil {
+		n.refused.Add(1)
 		n.leave()
 		return err
 	}
@@ -265,11 +267,19 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 		o.spawned(&a.Process)
 	}
 	if !slow {
+		a.settle()
 		return nil
 	}
-	ready := make(chan error, 1)
-	go a.init(init, ready) // owned by a: ends when there is nothing left to do
-	return <-ready
+	w := n.waiter(&a.Process)
+	gen := w.begin()
+	a.mu.Lock()
+	there := w.watch.attach()
+	a.mu.Unlock()
+	go a.init(init, w, gen) // owned by a: ends when there is nothing left to do
+	if !there {
+		return ErrKilled // and has been given up already
+	}
+	return w.wait(context.Background(), 0)
 }
 
 // appear lets others find the process. Whoever does waits for mu, so that it cannot end
@@ -290,42 +300,36 @@ func (p *Process) appear(o *spawnOptions) error {
 	return nil
 }
 
-// init runs Init, and goes on as run.
-func (a *actor[M]) init(h Initializer, ready chan<- error) {
+// settle lets the process go, which has nothing to do as a rule.
+func (a *actor[M]) settle() {
+	a.mu.Lock()
+	rests := a.state == running && a.queue.n == 0 && a.flags.Load() == 0
+	if rests {
+		a.state = idle
+	}
+	a.mu.Unlock()
+	if !rests {
+		go a.run() // owned by a: ends when there is nothing left to do
+	}
+}
+
+// init runs Init, and goes on as run. The spawner waits for w, as which it also learns of
+// an end.
+func (a *actor[M]) init(h Initializer, w *waiter, gen uint64) {
 	returned := false
 	defer func() {
 		if !returned {
-			err := &PanicError{Value: recover(), Stack: debug.Stack()}
-			a.failedInit(err)
-			ready <- err
+			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, false)
 		}
 	}()
 	err := h.Init(&a.Process)
 	returned = true
 	if err != nil {
-		a.failedInit(err)
-	}
-	if ready <- err; err == nil {
-		a.run()
-	}
-}
-
-// failedInit ends a process whose Init has failed, without Terminate: it has never been
-// what that would end.
-func (a *actor[M]) failedInit(reason error) {
-	a.mu.Lock()
-	if a.zombie {
-		a.mu.Unlock()
-		a.node.zombies.Add(-1)
+		a.end(err, false)
 		return
 	}
-	if a.flags.Load()&flagExit == 0 {
-		a.doom(reason)
-	}
-	dropped := a.close()
-	a.mu.Unlock()
-	a.awaitHelpers()
-	a.finish(reason, dropped)
+	w.finish(gen, nil, nil)
+	a.run()
 }
 
 // ProcessFunc handles the messages of a process: see [Handler]. ctx is its [Process], and

@@ -97,7 +97,7 @@ func (n *Node) Stats() NodeStats {
 	return NodeStats{
 		Processes: n.Len(),
 		Zombies:   int(n.zombies.Load()),
-		Spawned:   n.serial.Load(),
+		Spawned:   n.serial.Load() - n.refused.Load(),
 		Ended:     n.ended.Load(),
 		Crashed:   n.crashed.Load(),
 		Dropped:   n.dropped.Load(),

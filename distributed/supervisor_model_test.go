@@ -16,11 +16,11 @@ import (
 
 var supervisorSeed = flag.Uint64("supervisor.seed", 0, "the one seed that TestSupervisorDoesWhatTheModelDoes runs")
 
-// model is OTP's supervisor as a sequential program: what do_restart, restart, add_restart,
+// supervisorModel is OTP's supervisor as a sequential program: what do_restart, restart, add_restart,
 // terminate_children and start_children of supervisor.erl do, on lists.
-type model struct {
+type supervisorModel struct {
 	spec     distributed.SupervisorSpec
-	children []*modelChild
+	children []*supervisorModelChild
 	times    []time.Duration // of restarts, the newest first
 	now      time.Duration
 	ended    bool
@@ -28,16 +28,16 @@ type model struct {
 	notes    []string
 }
 
-type modelChild struct {
+type supervisorModelChild struct {
 	id          distributed.ProcessID
 	kind        distributed.Restart
 	significant bool
 	state       distributed.ChildState
 }
 
-func (m *model) note(what string) { m.notes = append(m.notes, what) }
+func (m *supervisorModel) note(what string) { m.notes = append(m.notes, what) }
 
-func (m *model) find(id distributed.ProcessID) *modelChild {
+func (m *supervisorModel) find(id distributed.ProcessID) *supervisorModelChild {
 	for _, c := range m.children {
 		if c.id == id {
 			return c
@@ -46,7 +46,7 @@ func (m *model) find(id distributed.ProcessID) *modelChild {
 	return nil
 }
 
-func (m *model) start(c *modelChild) bool {
+func (m *supervisorModel) start(c *supervisorModelChild) bool {
 	if m.fails[c.id] > 0 {
 		m.fails[c.id]--
 		m.note("!" + string(c.id))
@@ -58,7 +58,7 @@ func (m *model) start(c *modelChild) bool {
 }
 
 // stop stops children, the last first, and forgets those that are temporary.
-func (m *model) stop(which []*modelChild) {
+func (m *supervisorModel) stop(which []*supervisorModelChild) {
 	for _, c := range slices.Backward(slices.Clone(which)) {
 		if c.state == distributed.ChildRunning {
 			m.note("-" + string(c.id))
@@ -70,17 +70,17 @@ func (m *model) stop(which []*modelChild) {
 	}
 }
 
-func (m *model) remove(c *modelChild) {
-	m.children = slices.DeleteFunc(m.children, func(x *modelChild) bool { return x == c })
+func (m *supervisorModel) remove(c *supervisorModelChild) {
+	m.children = slices.DeleteFunc(m.children, func(x *supervisorModelChild) bool { return x == c })
 }
 
-func (m *model) shutdown() {
+func (m *supervisorModel) shutdown() {
 	m.ended = true
 	m.stop(m.children)
 }
 
 // end is the end of a child by itself.
-func (m *model) end(c *modelChild, ordered, silent bool) {
+func (m *supervisorModel) end(c *supervisorModelChild, ordered, silent bool) {
 	if !silent {
 		m.note("-" + string(c.id))
 	}
@@ -92,7 +92,7 @@ func (m *model) end(c *modelChild, ordered, silent bool) {
 	if c.kind == distributed.Temporary {
 		m.remove(c)
 	}
-	others := slices.ContainsFunc(m.children, func(x *modelChild) bool {
+	others := slices.ContainsFunc(m.children, func(x *supervisorModelChild) bool {
 		return x.significant && x.state != distributed.ChildStopped
 	})
 	auto := m.spec.AutoShutdown
@@ -101,7 +101,7 @@ func (m *model) end(c *modelChild, ordered, silent bool) {
 	}
 }
 
-func (m *model) addRestart() bool {
+func (m *supervisorModel) addRestart() bool {
 	times := []time.Duration{m.now}
 	for _, t := range m.times {
 		if t >= m.now-m.spec.RestartPeriod {
@@ -118,7 +118,7 @@ func (m *model) addRestart() bool {
 	return len(times) <= m.spec.MaxRestarts
 }
 
-func (m *model) restart(c *modelChild) {
+func (m *supervisorModel) restart(c *supervisorModelChild) {
 	for {
 		if !m.addRestart() {
 			c.state = distributed.ChildStopped
@@ -126,7 +126,7 @@ func (m *model) restart(c *modelChild) {
 			return
 		}
 		c.state = distributed.ChildStopped
-		again := []*modelChild{c}
+		again := []*supervisorModelChild{c}
 		switch m.spec.Strategy {
 		case distributed.OneForAll:
 			again = m.children
@@ -135,8 +135,8 @@ func (m *model) restart(c *modelChild) {
 		}
 		again = slices.Clone(again)
 		m.stop(again)
-		again = slices.DeleteFunc(again, func(x *modelChild) bool { return m.find(x.id) != x })
-		failed := slices.IndexFunc(again, func(x *modelChild) bool { return !m.start(x) })
+		again = slices.DeleteFunc(again, func(x *supervisorModelChild) bool { return m.find(x.id) != x })
+		failed := slices.IndexFunc(again, func(x *supervisorModelChild) bool { return !m.start(x) })
 		if failed < 0 {
 			return
 		}
@@ -144,7 +144,7 @@ func (m *model) restart(c *modelChild) {
 	}
 }
 
-func (m *model) states() string {
+func (m *supervisorModel) states() string {
 	var out []string
 	for _, c := range m.children {
 		out = append(out, string(c.id)+":"+string(c.state))
@@ -153,13 +153,13 @@ func (m *model) states() string {
 }
 
 // ask does what somebody asks for, and returns the error.
-func (m *model) ask(what string, id distributed.ProcessID) error {
+func (m *supervisorModel) ask(what string, id distributed.ProcessID) error {
 	c := m.find(id)
 	switch {
 	case what == "start" && c != nil:
 		return distributed.ErrChildExists
 	case what == "start":
-		c = &modelChild{id: id, kind: kindOf(id), state: distributed.ChildStopped}
+		c = &supervisorModelChild{id: id, kind: kindOf(id), state: distributed.ChildStopped}
 		if m.children = append(m.children, c); !m.start(c) {
 			m.remove(c)
 			return errBoom
@@ -168,7 +168,7 @@ func (m *model) ask(what string, id distributed.ProcessID) error {
 	case c == nil:
 		return distributed.ErrChildNotFound
 	case what == "terminate":
-		m.stop([]*modelChild{c})
+		m.stop([]*supervisorModelChild{c})
 		return nil
 	case c.state == distributed.ChildRunning:
 		return distributed.ErrChildRunning
@@ -206,10 +206,10 @@ func (s *stage) compare(r *rand.Rand) (trace []string, ok bool) {
 		AutoShutdown:  distributed.AutoShutdown(r.IntN(3)),
 		RestartPeriod: time.Duration(1+r.IntN(5)) * time.Second,
 		MaxRestarts:   []int{distributed.NoRestarts, 1, 2, 3, 4, 8, distributed.UnlimitedRestarts}[r.IntN(7)]}
-	m := &model{spec: spec, fails: map[distributed.ProcessID]int{}}
+	m := &supervisorModel{spec: spec, fails: map[distributed.ProcessID]int{}}
 	names := []distributed.ProcessID{"a", "b", "c", "d", "e", "f"}
 	for _, id := range names[:1+r.IntN(5)] {
-		c := &modelChild{id: id, kind: distributed.Restart(r.IntN(3))}
+		c := &supervisorModelChild{id: id, kind: distributed.Restart(r.IntN(3))}
 		c.significant = c.kind != distributed.Permanent && spec.AutoShutdown != distributed.NeverShutdown && r.IntN(3) == 0
 		m.children = append(m.children, c)
 		p := s.child(id)
@@ -253,7 +253,7 @@ func (s *stage) compare(r *rand.Rand) (trace []string, ok bool) {
 
 // step does one thing to both.
 func (s *stage) step(
-	r *rand.Rand, m *model, sup *distributed.Supervisor, names []distributed.ProcessID,
+	r *rand.Rand, m *supervisorModel, sup *distributed.Supervisor, names []distributed.ProcessID,
 ) (event string, err, want error) {
 	id := names[r.IntN(len(names))]
 	c := m.find(id)
