@@ -35,6 +35,7 @@ var purePackages = []string{
 	"socket/internal/wsproto",
 	"socket/internal/wsproto/deflate",
 	"distributed/internal/crdt",
+	"distributed/internal/restart",
 	"distributed/internal/swim",
 	"distributed/internal/wire",
 }

@@ -35,7 +35,7 @@ func docPages(t *testing.T) []string {
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("no pages in docs: %v", err)
 	}
-	return append(pages, "README.md")
+	return append(pages, "README.md", "distributed.md")
 }
 
 // docPackages are the packages that a fragment uses without an import.
@@ -66,7 +66,8 @@ var docPackages = map[string]string{
 	"url":       "net/url",
 	"x509":      "crypto/x509",
 
-	"sockettest": modulePath + "/socket/sockettest",
+	"sockettest":  modulePath + "/socket/sockettest",
+	"distributed": modulePath + "/distributed",
 }
 
 // docDeclarations are the variables that a fragment uses without a declaration.
@@ -74,6 +75,7 @@ var docDeclarations = map[string]string{
 	"client": "*socket.Client",
 	"ctx":    "context.Context",
 	"mux":    "*http.ServeMux",
+	"node":   "*distributed.Node",
 	"server": "*socket.Server",
 }
 

@@ -79,6 +79,25 @@ start_chat() {
 	echo "the chat example listens on $chat_address"
 }
 
+# start_distributed_chat builds examples/distributed-chat and starts it on a free port. It sets distributed_chat_address
+# (host:port) and distributed_chat_pid.
+start_distributed_chat() {
+	go build -o "$CI_TMP/distributed-chat" ./examples/distributed-chat
+	local port
+	port=$(free_port)
+	distributed_chat_address=127.0.0.1:$port
+	"$CI_TMP/distributed-chat" -addr "$distributed_chat_address" >>"$CI_TMP/distributed-chat.log" 2>&1 &
+	distributed_chat_pid=$!
+	started+=("$distributed_chat_pid")
+	wait_for_port "$port" "$distributed_chat_pid" "$CI_TMP/distributed-chat.log"
+}
+
+# stop_distributed_chat asks it to end, which it does politely and without an error.
+stop_distributed_chat() {
+	kill "$distributed_chat_pid"
+	wait "$distributed_chat_pid" || { tail -n 20 "$CI_TMP/distributed-chat.log"; fail "it ended with status $?"; }
+}
+
 # start_takeover builds .ci/interop/takeover and starts its server on a free port. It sets takeover_address (host:port).
 start_takeover() {
 	[[ -x $CI_TMP/takeover ]] || go build -o "$CI_TMP/takeover" ./.ci/interop/takeover
@@ -88,6 +107,17 @@ start_takeover() {
 	"$CI_TMP/takeover" serve "$takeover_address" >>"$CI_TMP/takeover.log" 2>&1 &
 	started+=($!)
 	wait_for_port "$port" $! "$CI_TMP/takeover.log"
+}
+
+# start_processes builds .ci/interop/processes and starts it on a free port. It sets processes_address (host:port).
+start_processes() {
+	[[ -x $CI_TMP/processes ]] || go build -o "$CI_TMP/processes" ./.ci/interop/processes
+	local port
+	port=$(free_port)
+	processes_address=127.0.0.1:$port
+	"$CI_TMP/processes" "$processes_address" >>"$CI_TMP/processes.log" 2>&1 &
+	started+=($!)
+	wait_for_port "$port" $! "$CI_TMP/processes.log"
 }
 
 # stop_chat asks it to end, which it does politely and without an error.

@@ -210,7 +210,7 @@ func (s *Server) identify(c *conn) {
 // unidentify ends that.
 func (s *Server) unidentify(c *conn) {
 	if m := c.identified(); m != nil {
-		s.identities.remove(m)
+		s.identities.remove(m, nil)
 	}
 }
 

@@ -2,8 +2,11 @@ package socket
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // audience is the list of sockets that a broadcast walks. It is pooled.
@@ -60,18 +63,22 @@ func (s *Server) broadcast(event Event, data interface{}, to target) error {
 	return s.broadcastUnder(Policy{}, event, data, to)
 }
 
-// receivers appends the sockets that a message is for to dst.
-func (s *Server) receivers(dst []*conn, to target) []*conn {
+// receivers appends the sockets that messages are for to dst. Those who watch the rooms
+// are told of the messages; nil: there are none to be told of.
+func (s *Server) receivers(dst []*conn, to target, messages *transport.PreparedBatch) []*conn {
 	switch {
 	case to.narrow != nil:
-		return to.narrow.receivers(s, dst, to)
+		return to.narrow.receivers(s, dst, to, messages)
 	case to.all:
 		return s.sockets.appendAll(dst)
 	case to.rooms == nil:
-		return s.rooms.appendMembers(dst, to.room)
+		return s.rooms.appendMembers(dst, to.room, messages)
 	}
-	for _, room := range to.rooms {
-		dst = s.rooms.appendMembers(dst, room)
+	for i, room := range to.rooms {
+		if messages != nil && slices.Contains(to.rooms[:i], room) {
+			continue // they are told once
+		}
+		dst = s.rooms.appendMembers(dst, room, messages)
 	}
 	if len(to.rooms) > 1 {
 		dst = unique(dst)

@@ -89,7 +89,7 @@ const (
 // publish sends m. It waits only when it is called faster than sockets can be
 // written to.
 func (f *fanout) publish(to target, m *transport.PreparedMessage) {
-	if f.server.sockets.count.Load() == 0 {
+	if f.server.sockets.count.Load() == 0 && f.server.rooms.watches.Load() == 0 {
 		return
 	}
 	var full bool
@@ -163,12 +163,17 @@ func (f *fanout) queue() {
 	f.log, f.empty = f.empty, nil
 	f.mu.Unlock()
 	a := audiences.Get().(*audience)
+	watched := f.server.rooms.watches.Load() > 0
 	for i := range log {
 		p := &log[i]
+		var told *transport.PreparedBatch
+		if watched {
+			told = &p.batch
+		}
 		for _, m := range p.batch.Messages() {
 			f.queued.add(load{1, len(m.Payload())})
 		}
-		a.conns = f.server.receivers(a.conns[:0], p.to)
+		a.conns = f.server.receivers(a.conns[:0], p.to, told)
 		for _, c := range a.conns {
 			f.stage(c, p)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
@@ -11,9 +12,10 @@ import (
 // rooms are the groups that sockets have joined. They are spread over shards so
 // that joins of different rooms do not wait for each other.
 type rooms struct {
-	seed   maphash.Seed
-	make   func() *transport.History // nil: rooms have no history
-	shards [roomShards]roomShard
+	seed    maphash.Seed
+	make    func() *transport.History // nil: rooms have no history
+	watches atomic.Int64              // of all rooms
+	shards  [roomShards]roomShard
 }
 
 const roomShards = 32
@@ -27,7 +29,8 @@ type roomShard struct {
 // joining, which the processor's caches like better than a map.
 type group struct {
 	members []*membership
-	past    *past // of a room; nil if rooms have no history
+	past    *past      // of a room; nil if rooms have no history
+	watch   *roomWatch // the first of a room; nil: nobody watches
 }
 
 // membership is a socket's place in a group.
@@ -48,32 +51,48 @@ func (r *rooms) add(m *membership) {
 	s := r.shard(m.room)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.rooms[m.room]
-	if g == nil {
-		if s.rooms == nil {
-			s.rooms = make(map[string]*group)
-		}
-		g = new(group)
-		if r.make != nil {
-			g.past = &past{make: r.make}
-		}
-		s.rooms[m.room] = g
-	}
+	g := r.group(s, m.room)
 	g.add(m)
 	if g.past != nil {
 		g.past.count(m.c, 1)
 	}
+	if g.watch != nil {
+		g.tell(RoomEvent{Kind: RoomJoined, Room: m.room, Socket: m.c})
+	}
 }
 
-// remove ends a membership. An empty room costs nothing.
-func (r *rooms) remove(m *membership) {
-	if p := r.drop(m); p != nil {
+// group returns the group of a room, which is made if there is none. It is called with the
+// shard's mu held.
+func (r *rooms) group(s *roomShard, room string) *group {
+	g := s.rooms[room]
+	if g == nil {
+		if s.rooms == nil {
+			s.rooms = make(map[string]*group)
+		}
+		g = &group{past: r.newPast()}
+		s.rooms[room] = g
+	}
+	return g
+}
+
+// newPast returns the past of a new room, nil if rooms have no history.
+func (r *rooms) newPast() *past {
+	if r.make == nil {
+		return nil
+	}
+	return &past{make: r.make}
+}
+
+// remove ends a membership; reason says why the socket is disconnected, if it is. An empty
+// room costs nothing.
+func (r *rooms) remove(m *membership, reason error) {
+	if p := r.drop(m, reason); p != nil {
 		p.close()
 	}
 }
 
 // drop takes m out of its room, and returns the past of a room that is gone.
-func (r *rooms) drop(m *membership) *past {
+func (r *rooms) drop(m *membership, reason error) *past {
 	s := r.shard(m.room)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,11 +101,19 @@ func (r *rooms) drop(m *membership) *past {
 	if g.past != nil {
 		g.past.count(m.c, -1)
 	}
+	if g.watch != nil {
+		g.tell(RoomEvent{Kind: RoomLeft, Room: m.room, Socket: m.c, Reason: reason})
+	}
 	if len(g.members) > 0 {
 		return nil
 	}
-	delete(s.rooms, m.room)
-	return g.past
+	gone := g.past
+	if g.watch != nil {
+		g.past = r.newPast() // the room stays for those who watch it, and has no history
+	} else {
+		delete(s.rooms, m.room)
+	}
+	return gone
 }
 
 // past returns the past of a room, nil if it has no members.
@@ -101,13 +128,17 @@ func (r *rooms) past(room string) *past {
 }
 
 // appendMembers appends the sockets that are in a room to dst. No lock is held
-// when it returns, so nothing waits while they are written to.
-func (r *rooms) appendMembers(dst []*conn, room string) []*conn {
+// when it returns, so nothing waits while they are written to. Those who watch the room
+// are told of messages for it, if that is not nil, as long as nobody comes or goes.
+func (r *rooms) appendMembers(dst []*conn, room string, messages *transport.PreparedBatch) []*conn {
 	s := r.shard(room)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if g := s.rooms[room]; g != nil {
 		dst = g.append(dst)
+		if messages != nil && g.watch != nil {
+			g.tellBroadcast(room, messages)
+		}
 	}
 	return dst
 }
@@ -198,7 +229,7 @@ func (c *conn) Leave(room string) {
 	if i < 0 {
 		return
 	}
-	c.server.rooms.remove(c.rooms[i])
+	c.server.rooms.remove(c.rooms[i], c.reason)
 	c.rooms = append(c.rooms[:i], c.rooms[i+1:]...)
 }
 
@@ -218,7 +249,7 @@ func (c *conn) leaveAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.rooms {
-		c.server.rooms.remove(m)
+		c.server.rooms.remove(m, c.reason)
 	}
 	c.rooms = nil
 }
@@ -272,7 +303,7 @@ func (s *Server) RoomsOf(id string) []string {
 // has members.
 func (s *Server) In(room string) []Socket {
 	var members []Socket
-	for _, c := range s.rooms.appendMembers(nil, room) {
+	for _, c := range s.rooms.appendMembers(nil, room, nil) {
 		if c.IsConnected() {
 			members = append(members, c)
 		}

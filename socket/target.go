@@ -1,6 +1,10 @@
 package socket
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
 
 // Target is a group of sockets to send to: those of rooms, of identities, or all, without
 // those that are left out. It is made by [Server.To], [Server.ToAll] and
@@ -80,7 +84,7 @@ func (t Target) Disconnect(r DisconnectReason) (disconnected int) {
 	return disconnected
 }
 
-func (t Target) receivers() []*conn { return t.server.receivers(nil, t.target()) }
+func (t Target) receivers() []*conn { return t.server.receivers(nil, t.target(), nil) }
 
 // target returns t as the fan-out has it.
 func (t Target) target() target {
@@ -98,16 +102,16 @@ type narrowing struct {
 	rooms      []string // whose members are not
 }
 
-// receivers appends the sockets that a message is for to dst.
-func (n *narrowing) receivers(s *Server, dst []*conn, to target) []*conn {
+// receivers is that of the server.
+func (n *narrowing) receivers(s *Server, dst []*conn, to target, messages *transport.PreparedBatch) []*conn {
 	begin := len(dst)
 	if n.identities == nil {
 		to.narrow = nil
-		dst = s.receivers(dst, to)
+		dst = s.receivers(dst, to, messages)
 	}
 	for i, identity := range n.identities {
 		if !slices.Contains(n.identities[:i], identity) {
-			dst = s.identities.appendMembers(dst, identity)
+			dst = s.identities.appendMembers(dst, identity, nil)
 		}
 	}
 	out := n.leftOut(s)
@@ -135,7 +139,7 @@ func (n *narrowing) leftOut(s *Server) (out []*conn) {
 		}
 	}
 	for _, room := range n.rooms {
-		out = s.rooms.appendMembers(out, room)
+		out = s.rooms.appendMembers(out, room, nil)
 	}
 	return out
 }

@@ -39,6 +39,16 @@ func AppendRaw(dst []byte, event string, data []byte) []byte {
 	return append(dst, '}')
 }
 
+// Parts returns the parts of an envelope that [Append] has made, whatever is in it. data
+// aliases text.
+func Parts(text []byte) (event string, data []byte) {
+	end := bytes.Index(text, []byte(`","data":`)) + 1 // a quote in an event has a backslash in front
+	if err := json.Unmarshal(text[len(`{"event":`):end], &event); err != nil {
+		panic("BUG: not an envelope of our own: " + err.Error())
+	}
+	return event, text[end+len(`,"data":`) : len(text)-1]
+}
+
 func appendHead(dst []byte, event string) []byte {
 	dst = append(dst, `{"event":`...)
 	dst = appendString(dst, event, 0)

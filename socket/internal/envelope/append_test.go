@@ -117,6 +117,22 @@ func TestAppendRaw(t *testing.T) {
 	}
 }
 
+func TestPartsAreThoseThatWereAppended(t *testing.T) {
+	deep := strings.Repeat("[", 3*envelope.MaxDepth) + strings.Repeat("]", 3*envelope.MaxDepth) // Parse refuses it
+	for _, event := range []string{"chat", `","data":`, `a\`, `a"`, "\u2028<b>", `{"event":"x","data":1}`} {
+		for _, data := range []any{nil, 1, "text", `","data":`, map[string]any{"event": "x", "data": "y"}, json.RawMessage(deep)} {
+			text, err := envelope.Append(nil, event, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, _ := json.Marshal(data)
+			if e, d := envelope.Parts(text); e != event || !bytes.Equal(d, want) {
+				t.Errorf("Parts(%s) = %q, %s", text, e, d)
+			}
+		}
+	}
+}
+
 func TestDecodeEqualsUnmarshal(t *testing.T) {
 	for _, text := range decodeSeeds {
 		checkDecode(t, []byte(text))

@@ -1,0 +1,352 @@
+package distributed
+
+import (
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// Handler handles the messages of a process, one at a time and in order. It may block: then
+// its process waits, and no other. Nil means that the process goes on; any error ends it,
+// and is the reason. A panic ends it too, and nothing else. If the process has been told to
+// exit meanwhile, it ends with the reason for that, whatever Handle returns.
+//
+// A Handler may have more methods: those of [Initializer], [DownHandler], [ExitHandler],
+// [RoomHandler] and [Terminator].
+type Handler[M any] interface {
+	Handle(p *Process, m M) error
+}
+
+// HandlerFunc is a function as a [Handler].
+type HandlerFunc[M any] func(p *Process, m M) error
+
+// Handle calls f.
+func (f HandlerFunc[M]) Handle(p *Process, m M) error { return f(p, m) }
+
+// Initializer is a [Handler] that does something before its first message. Whoever spawns
+// the process waits for it, and gets its error, with which the process ends.
+type Initializer interface {
+	Init(p *Process) error
+}
+
+// DownHandler is a [Handler] of a process that has monitors.
+type DownHandler interface {
+	HandleDown(p *Process, d Down) error
+}
+
+// ExitHandler is a [Handler] of a process that traps exits, see [Process.TrapExit].
+type ExitHandler interface {
+	HandleExit(p *Process, e Exit) error
+}
+
+// Terminator is a [Handler] that does something at the end of its process, whatever the
+// reason is but [ErrKilled]. Nobody is told of the end before it has returned, and the
+// names of the process are still taken. As a context the process has ended.
+type Terminator interface {
+	Terminate(p *Process, reason error)
+}
+
+// actor is a process that takes messages of one type.
+type actor[M any] struct {
+	Process
+	kind    *kind[M]
+	handler Handler[M]
+	policy  *policy
+
+	// Guarded by mu.
+	queue  mailbox[M]
+	pushed uint64   // messages that have come to be handled
+	rare   *rare[M] // nil until it is needed
+	taken  uint32   // messages in hand, of which some may have been handled
+
+	begun atomic.Uint32 // of those in hand, those whose handler has begun
+	due   atomic.Uint64 // how many messages come before the first signal that waits
+
+	// The goroutine's own.
+	current *M     // that is being handled
+	popped  uint64 // messages that were handled
+	left    int32  // messages until others have their turn
+}
+
+// rare is what many processes never need of what knows the type.
+type rare[M any] struct {
+	held    M          // that is being handled, if the policy is to take one by one; the goroutine's
+	aside   []M        // put aside by Stash
+	again   []M        // to be handled next
+	putBack int        // length of both; guarded by Process.mu
+	latest  map[any]*M // waiting messages by key; guarded by Process.mu
+	keys    []any      // of the waiting messages, the oldest first; guarded by Process.mu
+}
+
+// run handles what there is, and returns when there is nothing left.
+func (a *actor[M]) run() {
+	returned := false
+	defer func() {
+		if !returned {
+			// Of a goroutine that is ended by runtime.Goexit there is nothing to recover.
+			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, true)
+		}
+	}()
+	reason, over := a.serve()
+	returned = true
+	if over {
+		a.end(reason, true)
+	}
+}
+
+// serve is run that leaves the end to its caller.
+func (a *actor[M]) serve() (reason error, over bool) {
+	a.left = int32(a.budget)
+	for {
+		if a.flags.Load() != 0 {
+			if reason, ok := a.attend(a.popped); !ok {
+				return reason, true
+			}
+		}
+		one, b, from, to, rests := a.take()
+		switch {
+		case rests:
+			return nil, false
+		case one != nil:
+			if err, over := a.handle(one); over {
+				return err, true
+			}
+		case b != nil:
+			if err, over := a.handleAll(b, from, to); over {
+				return err, true
+			}
+			a.kind.free(b)
+		}
+	}
+}
+
+// take takes messages out of the queue, into the hand: one, or those of a block. If there
+// is nothing to do at all, the goroutine is to end.
+func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stats.began == 0 {
+		a.stats.wake(a.node.now())
+	}
+	a.countHandled()
+	a.queue.giveBack()
+	switch {
+	case a.queue.n == 0:
+		// Senders that wait for room do so until there is some, which is when it is awake.
+		if a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
+			a.state = idle
+			a.stats.rest(a.node.now())
+			return nil, nil, 0, 0, true
+		}
+	case a.policy.single:
+		a.taken = 1
+		a.begun.Store(1)
+		return a.pop(), nil, 0, 0, false
+	default:
+		if one = a.queue.lend(); one != nil {
+			a.taken = 1
+			a.begun.Store(1)
+			return one, nil, 0, 0, false
+		}
+		b, from, to = a.queue.take()
+		a.taken = uint32(to - from)
+	}
+	return nil, b, from, to, false
+}
+
+// countHandled counts what was in hand, which has been handled. It is called with mu held.
+func (a *actor[M]) countHandled() {
+	if a.taken > 0 {
+		a.stats.handled += uint64(a.begun.Load())
+		a.taken = 0
+		a.begun.Store(0)
+	}
+}
+
+// pop takes one message out of a queue of which any message may be dropped, so that none
+// must be in hand. It is called with mu held.
+func (a *actor[M]) pop() *M {
+	r := a.rare
+	if len(r.keys) > 0 {
+		delete(r.latest, r.keys[0])
+		r.keys = r.keys[1:]
+	}
+	r.held = a.queue.pop(a.kind)
+	return &r.held
+}
+
+// handleAll handles messages in hand.
+func (a *actor[M]) handleAll(b *block[M], from, to int) (reason error, over bool) {
+	var zero M
+	for i := from; i < to; i++ {
+		if f := a.flags.Load(); f != 0 && (f&^flagSignals != 0 || a.due.Load() <= a.popped) {
+			if reason, ok := a.attend(a.popped); !ok {
+				return reason, true
+			}
+		}
+		a.begun.Store(uint32(i - from + 1))
+		err, over := a.handle(&b.m[i])
+		if over {
+			return err, true
+		}
+		b.m[i] = zero
+	}
+	return nil, false
+}
+
+// handle handles one message, and those that its handler wants to have again.
+func (a *actor[M]) handle(m *M) (reason error, over bool) {
+	a.current = m
+	err := a.handler.Handle(&a.Process, *m)
+	a.current = nil
+	a.popped++
+	if err != nil && a.failed(err) {
+		return err, true
+	}
+	if a.rare != nil && len(a.rare.again) > 0 {
+		if err, over := a.handleAgain(); over {
+			return err, true
+		}
+	}
+	if a.left--; a.left <= 0 {
+		a.left = int32(a.budget)
+		runtime.Gosched()
+	}
+	return nil, false
+}
+
+// handleAgain handles messages that were put aside, and were counted when they came first.
+func (a *actor[M]) handleAgain() (reason error, over bool) {
+	r := a.rare
+	for len(r.again) > 0 {
+		if a.flags.Load()&flagExit != 0 {
+			reason, ok := a.attend(0)
+			return reason, !ok
+		}
+		m := r.again[0]
+		r.again = r.again[1:]
+		a.countAside(-1)
+		a.current = &m
+		err := a.handler.Handle(&a.Process, m)
+		a.current = nil
+		if err != nil && a.failed(err) {
+			return err, true
+		}
+	}
+	r.again = nil
+	return nil, false
+}
+
+// countAside counts messages that are put aside or are to be handled again.
+func (a *actor[M]) countAside(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rare.putBack += n
+}
+
+// stash is that of body.
+func (a *actor[M]) stash() bool {
+	if a.current == nil {
+		return false
+	}
+	r := a.needRare()
+	r.aside = append(r.aside, *a.current)
+	a.current = nil // once
+	a.countAside(1)
+	return true
+}
+
+// unstash is that of body.
+func (a *actor[M]) unstash() {
+	if r := a.rare; r != nil && len(r.aside) > 0 {
+		r.again, r.aside = append(r.aside, r.again...), nil
+	}
+}
+
+// needRare returns rare. Only the goroutine makes it, with mu held; it reads it without.
+func (a *actor[M]) needRare() *rare[M] {
+	if a.rare == nil {
+		a.mu.Lock()
+		a.rare = new(rare[M])
+		a.mu.Unlock()
+	}
+	return a.rare
+}
+
+// signal is that of body.
+func (a *actor[M]) signal(s any) (reason error, over bool) {
+	var err error
+	h := any(a.handler)
+	switch s := s.(type) {
+	case Down:
+		if d, ok := h.(DownHandler); ok {
+			err = d.HandleDown(&a.Process, s)
+		} else if m, ok := any(s).(M); ok {
+			err = a.handler.Handle(&a.Process, m)
+		}
+	case Exit:
+		if e, ok := h.(ExitHandler); ok {
+			err = e.HandleExit(&a.Process, s)
+		} else if m, ok := any(s).(M); ok {
+			err = a.handler.Handle(&a.Process, m)
+		}
+	case RoomEvent:
+		err = h.(RoomHandler).HandleRoom(&a.Process, s)
+	}
+	if err != nil && a.failed(err) {
+		return err, true
+	}
+	if a.rare != nil && len(a.rare.again) > 0 {
+		return a.handleAgain()
+	}
+	return nil, false
+}
+
+// takesSignal is that of body.
+func (a *actor[M]) takesSignal(s any) bool {
+	switch s.(type) {
+	case Down:
+		if _, ok := any(a.handler).(DownHandler); ok {
+			return true
+		}
+	case Exit:
+		if _, ok := any(a.handler).(ExitHandler); ok {
+			return true
+		}
+	case RoomEvent:
+		if _, ok := any(a.handler).(RoomHandler); ok {
+			return true
+		}
+	}
+	_, ok := s.(M)
+	return ok
+}
+
+// before is that of body.
+func (a *actor[M]) before() uint64 { return a.pushed }
+
+// setDue is that of body.
+func (a *actor[M]) setDue(n uint64) { a.due.Store(n) }
+
+// waiting is that of body.
+func (a *actor[M]) waiting() int {
+	n := int(a.queue.n) + int(a.taken) - int(a.begun.Load())
+	if a.rare != nil {
+		n += a.rare.putBack
+	}
+	return n
+}
+
+// drop is that of body.
+func (a *actor[M]) drop() int {
+	n := a.waiting()
+	a.countHandled()
+	a.queue.clear(a.kind)
+	return n
+}
+
+// inHand is that of body.
+func (a *actor[M]) inHand() uint64 { return uint64(a.begun.Load()) }
+
+// handlerOf is that of body.
+func (a *actor[M]) handlerOf() any { return a.handler }

@@ -1,0 +1,106 @@
+package distributed
+
+import "time"
+
+// ProcessStats are what is counted of a process.
+type ProcessStats struct {
+	ProcessID       ProcessID
+	MessagesTotal   uint64    // whose handler has begun
+	MessagesPerSec  float64   // over the last second, or longer while it does not rest
+	AvgProcessingMs float64   // time in the handler, per message
+	ErrorCount      uint64    // that the handler has returned, see [WithErrorsLogged]
+	LastActive      time.Time // when it last had something to do; zero: never
+}
+
+// GetProcessStats returns the stats of a process. The error is [ErrProcessNotFound] or
+// [ErrNoConnection].
+func (n *Node) GetProcessStats(id ProcessID) (ProcessStats, error) {
+	p, err := n.find(id)
+	if err != nil {
+		return ProcessStats{}, err
+	}
+	return p.statsNow(), nil
+}
+
+func (p *Process) statsNow() ProcessStats {
+	id, now := p.ID(), p.node.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.stats
+	s.handled += p.body.inHand()
+	if s.began != 0 {
+		s.busy += now - s.began
+		s.active = now
+	}
+	out := ProcessStats{ProcessID: id, MessagesTotal: s.handled, MessagesPerSec: s.perSecond(now), ErrorCount: uint64(s.errors)}
+	if s.handled > 0 {
+		out.AvgProcessingMs = s.busy.Seconds() * 1000 / float64(s.handled)
+	}
+	if s.active != 0 {
+		out.LastActive = p.node.start.Add(s.active)
+	}
+	return out
+}
+
+// window is the shortest time over which messages per second are counted.
+const window = time.Second
+
+// perSecond returns the messages per second.
+func (s *stats) perSecond(now time.Duration) float64 {
+	if d := now - s.since; d >= window || s.rate == 0 {
+		return float64(s.handled-s.at) / max(d, window).Seconds()
+	}
+	return float64(s.rate)
+}
+
+// rest ends a time in which messages were handled.
+func (s *stats) rest(now time.Duration) {
+	s.active = now
+	if s.began != 0 {
+		s.busy += now - s.began
+		s.began = 0
+	}
+	s.turn(now)
+}
+
+// wake begins one. After a long rest it also begins a window, of which that is no part.
+func (s *stats) wake(now time.Duration) {
+	s.began = now
+	if now-s.active < window {
+		s.turn(now)
+		return
+	}
+	s.rate, s.since, s.at = 0, now, s.handled
+}
+
+// turn ends the window if it was long enough.
+func (s *stats) turn(now time.Duration) {
+	if d := now - s.since; d >= window {
+		s.rate = float32(float64(s.handled-s.at) / d.Seconds())
+		s.since, s.at = now, s.handled
+	}
+}
+
+// NodeStats are what is counted of a node.
+type NodeStats struct {
+	Processes int    // there are now
+	Zombies   int    // that were killed, and whose handlers have not returned
+	Spawned   uint64 // ever
+	Ended     uint64
+	Crashed   uint64 // of those that have ended, with another reason than good order
+	Dropped   uint64 // messages: they were too many, or their process ended before
+	Lost      uint64 // events, see [Node.Monitor]
+}
+
+// Stats returns the stats of the node.
+func (n *Node) Stats() NodeStats {
+	return NodeStats{
+		Processes: n.Len(),
+		Zombies:   int(n.zombies.Load()),
+		Spawned:   n.serial.Load() - n.refused.Load(),
+		Ended:     n.ended.Load(),
+		Crashed:   n.crashed.Load(),
+		Dropped:   n.dropped.Load(),
+		Lost:      n.events.lost.Load(),
+	}
+}

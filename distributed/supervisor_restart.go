@@ -1,0 +1,126 @@
+package distributed
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+
+	"github.com/kleeedolinux/socket.go/distributed/internal/restart"
+)
+
+// restart starts c again, which has ended or could not be started, with all that the
+// strategy says; or gives up.
+func (h *supervisor) restart(c *child, reason error) error {
+	p := h.process
+	if !h.window.Add(p.node.now()) {
+		err := &GiveUpError{p.ID(), c.spec.ID, reason, h.window.Max, h.window.Period}
+		h.log(slog.LevelError, "distributed: supervisor gives up", c, reason)
+		return err
+	}
+	p.node.tell(SupervisorRestarting, p, reason)
+	c.restarts++
+	h.restarts.Add(1)
+	c.planned(true)
+	h.stopSiblings(c)
+	b := restart.Backoff(c.spec.Backoff)
+	if b.Min == 0 {
+		h.startAgain(c)
+		return nil
+	}
+	if c.began != 0 && p.node.now()-c.began >= b.Max {
+		c.delays = 0
+	}
+	c.began = 0
+	turn := c.turn
+	c.delay = SendAfter(p, b.Delay(c.delays, rand.Float64()), h.self(), order(orderFunc(func(h *supervisor) error {
+		if c.turn == turn {
+			h.stopSiblings(c) // somebody may have started one meanwhile
+			h.startAgain(c)
+		}
+		return nil
+	})))
+	c.delays++
+	return nil
+}
+
+// siblings returns the first child that is started again with c.
+func (h *supervisor) siblings(c *child) (from, behind *child) {
+	switch h.spec.Strategy {
+	case OneForAll:
+		return h.children.first, nil
+	case RestForOne:
+		return c, nil
+	}
+	return c, c.next
+}
+
+// stopSiblings stops those that are started again with c.
+func (h *supervisor) stopSiblings(c *child) {
+	from, behind := h.siblings(c)
+	if behind != nil || from == h.children.last {
+		return // it is alone
+	}
+	for x := h.children.last; ; x = x.prev {
+		last := x == from // which may be forgotten
+		if x != c {
+			h.stop(x)
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// startAgain starts c and those that are started again with it. At the first that cannot be
+// started it is tried again, once the supervisor has looked at what else it is asked to do.
+func (h *supervisor) startAgain(c *child) {
+	p := h.process
+	for x, behind := h.siblings(c); x != behind; x = x.next {
+		if x.process != nil {
+			continue
+		}
+		if p.Err() != nil {
+			return // it has to end, and stops those that were started
+		}
+		err := h.start(x)
+		switch {
+		case err == nil:
+			h.log(slog.LevelInfo, "distributed: child started again", x, nil)
+		case h.ignored(x, err):
+		default:
+			h.tryAgain(x, err)
+			return
+		}
+	}
+}
+
+// tryAgain has x, which could not be started, started again later.
+func (h *supervisor) tryAgain(x *child, err error) {
+	if p := h.process; p.node.stopping.Load() {
+		x.planned(false) // nothing is started any more, and that is no fault of the child's
+		return
+	}
+	h.log(slog.LevelError, "distributed: child not started", x, err)
+	x.planned(true)
+	turn := x.turn
+	Cast(h.self(), order(orderFunc(func(h *supervisor) error {
+		if x.turn == turn {
+			return h.restart(x, err)
+		}
+		return nil
+	})))
+}
+
+// ignored reports whether a child was not started because there was nothing to start, and
+// keeps it as one that does not run.
+func (h *supervisor) ignored(c *child, err error) bool {
+	if !errors.Is(err, ErrIgnore) {
+		return false
+	}
+	c.planned(false)
+	h.children.forgetProcess(c)
+	if c.spec.Restart == Temporary || h.simple() {
+		h.children.remove(c)
+	}
+	return true
+}

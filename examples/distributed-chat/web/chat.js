@@ -1,0 +1,193 @@
+// The page of distributed-chat. It needs nothing but a WebSocket: each message is {"event": …, "data": …}.
+
+const $ = (id) => document.getElementById(id);
+const url = new URL("socket", location.href);
+url.protocol = url.protocol.replace("http", "ws");
+
+let ws = null;
+let connections = 0; // that were opened: a crash of a room does not add to them
+let since = 0; // when the present one was opened
+let room = decodeURIComponent(location.hash.slice(1)) || "lobby";
+let me = ""; // the id of our socket
+let life = 0;
+let shown = 0; // seq of the last message in the log
+let down = false; // the room's process has crashed and has not come back
+const pending = new Map(); // what we have said and not heard yet, by ref
+
+const name = () => $("name").value.trim();
+try {
+  $("name").value = sessionStorage.getItem("name") ?? "";
+} catch { /* a page without storage has no memory */ }
+$("name").value ||= `guest ${Math.floor(Math.random() * 900) + 100}`;
+
+function send(event, data) {
+  if (ws?.readyState === WebSocket.OPEN) ws.send(JSON.stringify({ event, data }));
+}
+
+function connect() {
+  ws = new WebSocket(url);
+  ws.onopen = () => {
+    connections++;
+    since = Date.now();
+    status("connected");
+    enter(room);
+  };
+  ws.onmessage = ({ data }) => {
+    const { event, data: value } = JSON.parse(data);
+    handlers.get(event)?.(value);
+  };
+  ws.onclose = () => {
+    status("connecting");
+    setTimeout(connect, 1000 + 1000 * Math.random());
+  };
+}
+
+function status(state) {
+  $("status").dataset.state = state;
+  const seconds = Math.round((Date.now() - since) / 1000);
+  $("status").lastElementChild.textContent = state === "connected"
+    ? `connection ${connections}, open for ${seconds} s` : "connecting";
+}
+setInterval(() => status($("status").dataset.state), 1000);
+
+function element(tag, className, text) {
+  const e = document.createElement(tag);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+}
+
+function enter(next) {
+  if (next !== room) pending.clear();
+  room = next;
+  history.replaceState(null, "", `#${encodeURIComponent(room)}`);
+  clear();
+  state(false);
+  send("enter", { room, name: name() });
+  for (const b of $("rooms").children) b.toggleAttribute("aria-current", b.textContent === room);
+  for (const p of ["supervisor", "store", "room"]) $(`p-${p}`).textContent = `${p}:${room}`;
+}
+
+function clear() {
+  $("log").replaceChildren();
+  shown = 0;
+  paint();
+}
+
+// What is on its way, and whether there is anything at all.
+function paint() {
+  $("pending").replaceChildren(...[...pending.values()].map(({ text }) => {
+    const li = element("li", "mine");
+    li.append(element("span", "bubble", text), element("small", "", down ? "waits for the room" : "sending"));
+    return li;
+  }));
+  $("empty").hidden = $("log").childElementCount + pending.size > 0;
+  $("scroller").scrollTop = $("scroller").scrollHeight;
+}
+
+function show(message) {
+  pending.delete(message.ref);
+  if (message.seq > shown) {
+    shown = message.seq;
+    const li = element("li", message.from === me ? "mine" : "");
+    li.append(element("span", "name", message.name), element("span", "bubble", message.text));
+    $("log").append(li);
+  }
+  paint();
+}
+
+function note(text, kind = "") {
+  $("log").append(element("li", `note ${kind}`, text));
+  paint();
+}
+
+// Whether the room's process is down.
+function state(isDown) {
+  down = isDown;
+  $("p-room").classList.toggle("down", down);
+  $("life").textContent = down ? "has crashed" : life ? `life ${life}` : "";
+  $("crash-room").disabled = $("crash-store").disabled = down;
+  $("banner").hidden = !down;
+  $("banner").textContent = down ? `The process of #${room} has crashed. Its supervisor is about to start another.` : "";
+}
+
+// Whatever of ours a new process does not know it has never got.
+function resend() {
+  for (const [ref, { text }] of pending) send("say", { text, ref });
+  paint();
+}
+
+let toast;
+const handlers = new Map(Object.entries({
+  rooms(names) {
+    $("rooms").replaceChildren(...names.map((each) => {
+      const b = element("button", "", each);
+      b.type = "button";
+      b.onclick = () => enter(each);
+      b.toggleAttribute("aria-current", each === room);
+      return b;
+    }));
+  },
+  history(all) {
+    if (all.room !== room) return;
+    me = all.you;
+    life = all.life;
+    clear();
+    all.messages.forEach(show);
+    state(false);
+    resend();
+  },
+  chat: show,
+  people({ room: of, names }) {
+    if (of === room) $("people").replaceChildren(...names.map((each) => element("li", "", each)));
+  },
+  crashed(of) {
+    if (of !== room) return;
+    state(true);
+    note("the room has crashed", "bad");
+  },
+  restarted(all) {
+    if (all.room !== room) return;
+    const lost = all.life === 1;
+    life = all.life;
+    if (lost) {
+      clear();
+      note("the store has crashed, and the history is gone", "bad");
+    }
+    all.messages.forEach(show); // those that were said while nobody could tell us
+    state(false);
+    const kept = all.messages.length;
+    if (!lost) note(`back, with ${kept === 1 ? "one message" : `${kept} messages`} of history`, "good");
+    resend();
+  },
+  refused(text) {
+    clearTimeout(toast);
+    $("toast").textContent = text;
+    $("toast").hidden = false;
+    toast = setTimeout(() => { $("toast").hidden = true; }, 3000);
+  },
+}));
+
+$("composer").onsubmit = (e) => {
+  e.preventDefault();
+  const text = $("text").value.trim();
+  if (!text) return;
+  const ref = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  pending.set(ref, { text });
+  $("text").value = "";
+  send("say", { text, ref });
+  paint();
+};
+$("crash-room").onclick = () => send("crash", "room");
+$("crash-store").onclick = () => send("crash", "store");
+$("me").onsubmit = (e) => {
+  e.preventDefault();
+  $("name").blur();
+};
+$("name").onchange = () => {
+  try {
+    sessionStorage.setItem("name", name());
+  } catch { /* then not */ }
+  enter(room);
+};
+connect();
