@@ -78,7 +78,7 @@ func (a *actor[M]) push(m M) error {
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if !a.room() {
+	if (a.waiting() >= a.policy.size || a.flags.Load()&flagSenders != 0) && !a.room() {
 		return a.overflow(m)
 	}
 	loop := a.add(m, nil)
@@ -104,12 +104,6 @@ func (a *actor[M]) room() bool {
 // called with mu held; the caller starts what it returns, if that is not nil, once mu is
 // free.
 func (a *actor[M]) add(m M, key any) (loop func()) {
-	a.enqueue(m, key)
-	return a.wake()
-}
-
-// enqueue is add that wakes nobody.
-func (a *actor[M]) enqueue(m M, key any) {
 	place := a.queue.place(a.kind)
 	*place = m
 	a.pushed++
@@ -117,6 +111,7 @@ func (a *actor[M]) enqueue(m M, key any) {
 		a.rare.latest[key] = place
 		a.rare.keys = append(a.rare.keys, key)
 	}
+	return a.wake()
 }
 
 // overflow is push for a mailbox that is full. It is called with mu held, and gives it up.
@@ -220,8 +215,8 @@ func (a *actor[M]) pushContext(ctx context.Context, m M) error {
 	x := a.extra()
 	x.senders = append(x.senders, s)
 	a.flags.Or(flagSenders)
-	a.admit() // there may be room by now
 	loop := a.wake()
+	a.admit() // there may be room by now
 	a.mu.Unlock()
 	if loop != nil {
 		go loop() // owned by a: ends when there is nothing left to do
@@ -257,7 +252,7 @@ func (a *actor[M]) admit() {
 		if a.policy.key != nil && a.replace(s.key, m) {
 			// That takes no room.
 		} else if a.free() > 0 {
-			a.enqueue(m, s.key)
+			a.add(m, s.key) // wakes nobody: it is awake
 		} else {
 			return
 		}
