@@ -424,10 +424,12 @@ func (a api) unknown(code string) []string {
 			members = a[qualifier][name]
 		case qualifier != "":
 			continue // another package's
-		case a["socket"][name] != nil:
-			members = a["socket"][name]
 		default:
-			members = a["transport"][name]
+			for _, pkg := range []string{"socket", "transport", "distributed"} {
+				if members = a[pkg][name]; members != nil {
+					break
+				}
+			}
 		}
 		isOurs := a[qualifier] != nil || optionPrefix.MatchString(name)
 		if members == nil && isOurs || members != nil && member != "" && !members[member] {
