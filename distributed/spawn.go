@@ -189,17 +189,20 @@ func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], er
 	a := &actor[M]{kind: k, handler: h}
 	a.node, a.body, a.policy = n, a, &n.opts.mailbox
 	a.budget = PriorityNormal.budget()
+	var o *spawnOptions
 	if len(opts) > 0 {
-		var o spawnOptions
+		o = new(spawnOptions)
 		for _, f := range opts {
-			f(&o)
+			f(o)
 		}
-		if err := a.configure(&o); err != nil {
+		if err := a.configure(o); err != nil {
 			return Ref[M]{}, err
 		}
-		return Ref[M]{a}, a.begin(&o)
 	}
-	return Ref[M]{a}, a.begin(nil)
+	if err := a.begin(o); err != nil {
+		return Ref[M]{}, err
+	}
+	return Ref[M]{a}, nil
 }
 
 // configure follows the options that nobody else needs to know of.
