@@ -10,7 +10,6 @@ import (
 	"github.com/kleeedolinux/socket.go/distributed"
 )
 
-
 // hang is a goroutine that does not look at its context.
 func hang(d time.Duration) func(context.Context) error {
 	return func(context.Context) error { time.Sleep(d); return nil }
