@@ -20,6 +20,9 @@ var implementations = []implementation{
 		"spawn":  oursSpawn,
 		"down":   oursDown,
 		"idle":   oursIdle,
+
+		"supervised": oursSupervised,
+		"crash":      oursCrash,
 	}},
 	{"goroutine and channel", map[string]func(n int) uint64{
 		"send":   channelSend,
@@ -37,6 +40,9 @@ var implementations = []implementation{
 		"spawn":  protoSpawn,
 		"down":   protoDown,
 		"idle":   protoIdle,
+
+		"supervised": protoSupervised,
+		"crash":      protoCrash,
 	}},
 }
 
@@ -189,6 +195,53 @@ func oursIdle(n int) uint64 {
 	return bytes
 }
 
+func oursSupervised(n int) uint64 {
+	node := newNode()
+	sup := must(distributed.NewSupervisor(distributed.SupervisorSpec{
+		ID: "sup", Strategy: distributed.SimpleOneForOne,
+		Processes: []distributed.ProcessSpec{{
+			Restart: distributed.Temporary,
+			Start: func(node *distributed.Node, opts ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				r, err := distributed.Spawn(node, idle, opts...)
+				return r.ID(), err
+			},
+		}},
+	}, node))
+	for range n {
+		must(sup.StartChild(context.Background(), distributed.ProcessSpec{}))
+	}
+	return 0
+}
+
+var errCrash = errors.New("crash")
+
+// oursCrash has one process crash in each of its lives, which sends itself what makes it.
+func oursCrash(n int) uint64 {
+	node := newNode()
+	done := make(chan struct{})
+	left := n
+	must(distributed.NewSupervisor(distributed.SupervisorSpec{
+		ID: "sup", MaxRestarts: distributed.UnlimitedRestarts,
+		Processes: []distributed.ProcessSpec{{
+			ID: "crash",
+			Start: func(node *distributed.Node, opts ...distributed.SpawnOption) (distributed.ProcessID, error) {
+				r, err := distributed.Spawn(node, func(*distributed.Process, int) error { return errCrash }, opts...)
+				if err != nil {
+					return "", err
+				}
+				if left--; left >= 0 {
+					return r.ID(), r.Send(0)
+				}
+				close(done)
+				return r.ID(), nil
+			},
+		}},
+	}, node))
+	<-done
+	node.Stop()
+	return 0
+}
+
 // memory is the memory in use, stacks included.
 func memory() uint64 {
 	runtime.GC()
@@ -299,5 +352,3 @@ func channelIdle(n int) uint64 {
 	close(end)
 	return part * bytes
 }
-
-var errCrash = errors.New("crash")

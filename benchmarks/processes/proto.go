@@ -148,3 +148,42 @@ func protoIdle(n int) uint64 {
 	runtime.KeepAlive(s)
 	return bytes
 }
+
+// protoSupervised has an actor spawn its children.
+func protoSupervised(n int) uint64 {
+	s := newSystem()
+	props := actor.PropsFromFunc(protoIdleActor)
+	parent := s.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+		if _, ok := c.Message().(int); ok {
+			c.Respond(c.Spawn(props))
+		}
+	}))
+	for i := range n {
+		must(s.Root.RequestFuture(parent, i, 5*time.Second).Result())
+	}
+	return 0
+}
+
+// protoCrash has one actor panic and restart again and again.
+func protoCrash(n int) uint64 {
+	s := newSystem()
+	done := make(chan struct{})
+	strategy := actor.NewOneForOneStrategy(1<<30, time.Second, func(any) actor.Directive { return actor.RestartDirective })
+	child := actor.PropsFromFunc(func(c actor.Context) {
+		if _, ok := c.Message().(int); ok {
+			if n--; n == 0 {
+				close(done)
+				return
+			}
+			c.Send(c.Self(), 0)
+			panic("crash")
+		}
+	})
+	s.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
+		if _, ok := c.Message().(*actor.Started); ok {
+			c.Send(c.Spawn(child), 0)
+		}
+	}, actor.WithSupervisor(strategy)))
+	<-done
+	return 0
+}
