@@ -134,6 +134,7 @@ func TestManyChildrenFromATemplate(t *testing.T) {
 		(after.HeapAlloc-before.HeapAlloc)/uint64(*supervised), time.Since(start), most.Load())
 	stopped()
 	watching.Wait()
+	n.Stop() // the supervisor is counted out once everybody has been told
 	if s := n.Stats(); s.Processes != 0 {
 		t.Errorf("%+v", s)
 	}
