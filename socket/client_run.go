@@ -159,7 +159,11 @@ func (c *Client) read(run *clientRun, w *watch) error {
 		}
 		if c.apart(run, epoch, m.data, m.binary) {
 			if m.seq > 0 {
-				c.turn.spawn(func() { c.session.handled(m) }) // it is counted in its place
+				c.turn.spawn(func() { // it is counted in its place
+					if run.ctx.Err() == nil { // else those before it were dropped
+						c.session.handled(m)
+					}
+				})
 			}
 			continue
 		}
@@ -352,9 +356,11 @@ func (c *Client) leave(run *clientRun, reason string, why, last error) {
 // is sent first, within 5 s, and the transport's Close is waited for, which for
 // the transports of this module takes 5 s at most. The disconnect handlers have run when it
 // returns, unless a handler is running, for example the one that calls it: then
-// they follow. The error, a *[ConnectionError], tells of messages that could not
-// be sent; the client is closed all the same. Calls on a client that is not
-// connected do nothing.
+// they follow. From the call on nothing more is sent, and what comes is not
+// handled: the server is told that it was not. The error, a *[ConnectionError],
+// tells of messages that could not be sent, or may not have arrived
+// (*[SessionError]); the client is closed all the same. Calls on a client that is
+// not connected do nothing.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	run, was := c.run, c.phase
@@ -376,10 +382,12 @@ func (c *Client) Close() error {
 		c.session.confirmLast()
 		run.cancel()
 		err = errors.Join(err, c.transport.Close())
+		c.awaitSenders()
 	}
 	<-run.done
 	// What the transport has delivered was handled, acknowledged or not.
-	if unknown := c.session.end("the client was closed"); was != connected || err != nil {
+	torn := c.session.wasTorn()
+	if unknown := c.session.end("the client was closed"); was != connected || err != nil || torn {
 		err = errors.Join(err, unknown)
 	}
 	c.mu.Lock()

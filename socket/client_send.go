@@ -18,7 +18,8 @@ import (
 // Messages arrive in the order of the calls. Send waits while the server does
 // not keep up, for as long as the transport does: for the write timeout over
 // WebSocket, for its timeout over long polling. Nil means that the message is on
-// its way; it is lost if the connection is, and nothing is kept for the next one.
+// its way. Within a session it is kept until the server has it, and sent again if
+// the connection is lost; without one it is lost with the connection.
 // The error is a *[MessageError] when data cannot be encoded, and a
 // *[ConnectionError] when the message could not be sent, which matches
 // [ErrConnectionClosed] when there is no connection.
@@ -64,6 +65,9 @@ func (c *Client) withTransport(typ transport.MessageType, msg []byte, f func(Tra
 
 // sendTaken is withTransport for callers that hold the token.
 func (c *Client) sendTaken(typ transport.MessageType, msg []byte, f func(Transport) error) error {
+	if c.closing() {
+		return &ConnectionError{Op: "send", Err: ErrConnectionClosed} // nothing is behind the close
+	}
 	if ok, err := c.session.send(typ, msg); ok {
 		return err
 	}
@@ -74,6 +78,13 @@ func (c *Client) sendTaken(typ transport.MessageType, msg []byte, f func(Transpo
 		return sendError(err)
 	}
 	return nil
+}
+
+// closing reports whether Close was called.
+func (c *Client) closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.run != nil && c.run.closing
 }
 
 // enqueue adds a message to the batch, and sends the batch when it is full.
@@ -150,6 +161,18 @@ func (c *Client) flushLast() error {
 		return err
 	case <-timeout.C:
 		return &ConnectionError{Op: "send", Err: ErrTimeout}
+	}
+}
+
+// awaitSenders waits until those have finished who were sending when the client was closed,
+// for a time: a transport of somebody else's may not let go of them.
+func (c *Client) awaitSenders() {
+	timeout := time.NewTimer(flushTime)
+	defer timeout.Stop()
+	select {
+	case <-c.sending:
+		c.sending <- struct{}{}
+	case <-timeout.C:
 	}
 }
 

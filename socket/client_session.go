@@ -30,6 +30,7 @@ type clientSession struct {
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
 	out     session.Outbox[keptMessage]
+	torn    bool        // something could not be sent over the connection
 	full    bool        // ErrBufferFull was reported since the connection was lost
 	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
 	owing   bool        // ackLate is on its way
@@ -160,7 +161,7 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.answer
-	s.answer, s.full = nil, false
+	s.answer, s.full, s.torn = nil, false, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
@@ -315,6 +316,9 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		s.mu.Unlock()
 		return true, sendError(failed)
 	default:
+		s.mu.Lock()
+		s.torn = true
+		s.mu.Unlock()
 		s.sent(failed) // which of them have arrived is known when the server says so
 	}
 	return true, err
@@ -438,12 +442,20 @@ func (s *clientSession) confirmLast() {
 }
 
 // sent gives a connection up over which something could not be sent; but not one that the
-// server has closed: what it has said before that, and why, is still to be received.
+// server has closed: what it has said before that, and why, is still to be received; nor one
+// that is being closed by this side, which is to know how that ends.
 func (s *clientSession) sent(err error) {
 	var ce *transport.CloseError
-	if err != nil && !errors.As(err, &ce) {
+	if err != nil && !errors.As(err, &ce) && !s.c.closing() {
 		s.abort()
 	}
+}
+
+// wasTorn reports whether something could not be sent over the connection.
+func (s *clientSession) wasTorn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.torn
 }
 
 // giveUp ends the connection, not the session.

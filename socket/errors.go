@@ -58,7 +58,7 @@ func (e *sentinel) Unwrap() error { return e.kind }
 // or could not take a message.
 type ConnectionError struct {
 	// Op is what was being done: "connect", "reconnect", "read", "send",
-	// "heartbeat" or "close".
+	// "heartbeat", "close", or "resume": to go on with a session.
 	Op  string
 	Err error
 }

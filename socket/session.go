@@ -203,7 +203,7 @@ type SessionError struct {
 // of a broadcast, which others have too.
 type Undelivered struct {
 	Binary bool   // it was a []byte under [EventMessage], and Data is that
-	Data   []byte // else JSON, as it was sent: {"event":…,"data":…}
+	Data   []byte // else JSON, as it was sent: {"event":…,"data":…}; requests and replies have other members
 }
 
 // undelivered returns a SessionError with what is kept in an outbox.
