@@ -159,10 +159,10 @@ func (h *supervisor) adopt(id ProcessID) (*Process, error) {
 		return nil, fmt.Errorf("distributed: StartFunc: %s is the supervisor", id)
 	}
 	p.mu.Lock()
-	x := p.extra()
-	foreign := x.parent != nil && x.parent != h.process
+	k := p.needKin()
+	foreign := k.parent != nil && k.parent != h.process
 	if !foreign {
-		x.parent = h.process
+		k.parent = h.process
 	}
 	p.mu.Unlock()
 	if foreign {

@@ -230,7 +230,7 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
 	}
 	if o.parent != nil {
-		a.more = &extras{parent: o.parent}
+		a.kin = &kin{parent: o.parent}
 	}
 	return nil
 }

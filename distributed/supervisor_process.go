@@ -161,7 +161,7 @@ func (h *supervisor) gone() {
 		n.mu.Unlock()
 	}
 	p.mu.Lock()
-	left := p.more.links.appendAll(nil)
+	left := p.linked(nil)
 	p.mu.Unlock()
 	left = slices.DeleteFunc(left, func(q *Process) bool { return !q.childOf(p) })
 	for _, q := range left {
@@ -176,7 +176,7 @@ func (h *supervisor) gone() {
 func (p *Process) childOf(q *Process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.more != nil && p.more.parent == q
+	return p.parent() == q
 }
 
 // simple reports whether the children have a template.
@@ -200,10 +200,7 @@ func (h *supervisor) significant() bool {
 func (h *supervisor) starts(p *Process) bool {
 	for {
 		p.mu.Lock()
-		var parent *Process
-		if p.more != nil {
-			parent = p.more.parent
-		}
+		parent := p.parent()
 		p.mu.Unlock()
 		if parent == nil {
 			return false
