@@ -33,7 +33,7 @@ type supervisor struct {
 func newSupervisor(spec *SupervisorSpec) *supervisor {
 	return &supervisor{
 		spec:     spec,
-		children: children{byID: make(map[ProcessID]*child), bySerial: make(map[uint64]*child)},
+		children: children{byID: make(map[ProcessID]*child), rows: make(map[uint64]*childRow)},
 		window:   restart.Window{Max: max(spec.MaxRestarts, 0), Period: spec.RestartPeriod},
 	}
 }
@@ -110,7 +110,7 @@ func growStack(i int) byte {
 // HandleExit is told of the end of a child. What else a process is told that traps exits is
 // of no interest to a supervisor.
 func (h *supervisor) HandleExit(p *Process, e Exit) error {
-	c := h.children.bySerial[e.From.serial]
+	c := h.children.bySerial(e.From.serial)
 	if c == nil || c.process == nil || c.process.PID() != e.From {
 		return nil
 	}
@@ -230,7 +230,7 @@ func (h *supervisor) find(id ProcessID) *child {
 	if !ok {
 		return nil
 	}
-	return h.children.bySerial[serial]
+	return h.children.bySerial(serial)
 }
 
 // findStopped returns a child that does not run and is not about to.
