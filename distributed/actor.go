@@ -57,15 +57,14 @@ type actor[M any] struct {
 	queue  mailbox[M]
 	pushed uint64   // messages that have come to be handled
 	rare   *rare[M] // nil until it is needed
-	taken  uint32   // messages in hand, of which some may have been handled
 
-	begun atomic.Uint32 // of those in hand, those whose handler has begun
 	due   atomic.Uint64 // how many messages come before the first signal that waits
+	begun atomic.Uint32 // of the messages in hand, those whose handler has begun
 
 	// The goroutine's own.
+	left    int32  // messages until others have their turn
 	current *M     // that is being handled
 	popped  uint64 // messages that were handled
-	left    int32  // messages until others have their turn
 }
 
 // rare is what many processes never need of what knows the type.

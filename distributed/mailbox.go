@@ -15,9 +15,9 @@ type block[M any] struct {
 type mailbox[M any] struct {
 	first      M // the oldest, if use is full
 	head, tail *block[M]
-	from, to   uint16 // the oldest message in head, and the end of those in tail
-	use        use    // of first
 	n          int32
+	from, to   uint8 // the oldest message in head, and the end of those in tail
+	use        use   // of first
 }
 
 // use is what mailbox.first is used for.

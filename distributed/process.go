@@ -29,6 +29,7 @@ type Process struct {
 	killed    bool
 	zombie    bool      // it was killed, and its handler has not returned
 	finishing bool      // its end is being told
+	taken     uint32    // messages in hand, of which some may have been handled
 	id        ProcessID // as the handler knows it; "" until somebody asks
 	reason    error     // why it has to end, or has ended
 	watches   *watch    // others that want to know when it ends: calls and monitors
