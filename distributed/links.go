@@ -1,5 +1,7 @@
 package distributed
 
+import "slices"
+
 // kin are the supervisor of a process and its links, which many processes do not have. One
 // that has is most often linked to its supervisor and nobody else: that link is in the kin
 // themselves, on both sides.
@@ -250,12 +252,13 @@ func unlockBoth(p, q *Process) {
 	q.mu.Unlock()
 }
 
-// link links two processes, and reports whether q is there to be linked to.
+// link links two processes, and reports whether q is there to be linked to, or is about to
+// tell p of its end because they were linked before.
 func link(p, q *Process) bool {
 	lockBoth(p, q)
 	defer unlockBoth(p, q)
 	if q.state == dead {
-		return false
+		return p.isLinked(q)
 	}
 	if p.state != dead {
 		p.addLink(q)
@@ -329,10 +332,20 @@ func (p *Process) Link(to ProcessID) {
 	q, err := p.node.find(to)
 	switch {
 	case err != nil:
-		p.told(nil, p.node.pidOf(to), err, byLink)
+		if from := p.node.pidOf(to); !p.awaits(from.serial) {
+			p.told(nil, from, err, byLink)
+		}
 	case p != q && !link(p, q):
 		p.told(nil, q.PID(), ErrProcessNotFound, byLink)
 	}
+}
+
+// awaits reports whether the process is linked to that of a serial number, also if that has
+// ended and is about to tell of it.
+func (p *Process) awaits(serial uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.linked(nil), func(q *Process) bool { return q.serial == serial })
 }
 
 // Unlink ends the link to another process, see [Node.UnlinkProcesses]. An [Exit] that has
