@@ -57,15 +57,14 @@ type actor[M any] struct {
 	queue  mailbox[M]
 	pushed uint64   // messages that have come to be handled
 	rare   *rare[M] // nil until it is needed
-	taken  uint32   // messages in hand, of which some may have been handled
 
-	begun atomic.Uint32 // of those in hand, those whose handler has begun
 	due   atomic.Uint64 // how many messages come before the first signal that waits
+	begun atomic.Uint32 // of the messages in hand, those whose handler has begun
 
 	// The goroutine's own.
+	left    int32  // messages until others have their turn
 	current *M     // that is being handled
 	popped  uint64 // messages that were handled
-	left    int32  // messages until others have their turn
 }
 
 // rare is what many processes never need of what knows the type.
@@ -115,13 +114,12 @@ func (a *actor[M]) serve() (reason error, over bool) {
 			if err, over := a.handleAll(b, from, to); over {
 				return err, true
 			}
-			a.kind.free(b)
 		}
 	}
 }
 
-// take takes messages out of the queue, into the hand: one, or those of a block. If there
-// is nothing to do at all, the goroutine is to end.
+// take takes messages out of the queue, into the hand: one, or all those in blocks. If
+// there is nothing to do at all, the goroutine is to end.
 func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -148,8 +146,8 @@ func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 			a.begun.Store(1)
 			return one, nil, 0, 0, false
 		}
+		a.taken = uint32(a.queue.n)
 		b, from, to = a.queue.take()
-		a.taken = uint32(to - from)
 	}
 	return nil, b, from, to, false
 }
@@ -175,8 +173,21 @@ func (a *actor[M]) pop() *M {
 	return &r.held
 }
 
-// handleAll handles messages in hand.
+// handleAll handles the messages in hand, in blocks: see mailbox.take.
 func (a *actor[M]) handleAll(b *block[M], from, to int) (reason error, over bool) {
+	for before := 0; b != nil; from = 0 {
+		others, end := b.rest(to)
+		if reason, over := a.handleBlock(b, from, end, before); over {
+			return reason, true
+		}
+		a.kind.free(b)
+		b, before = others, before+end-from
+	}
+	return nil, false
+}
+
+// handleBlock handles the messages of one block. before is how many in hand have been.
+func (a *actor[M]) handleBlock(b *block[M], from, to, before int) (reason error, over bool) {
 	var zero M
 	for i := from; i < to; i++ {
 		if f := a.flags.Load(); f != 0 && (f&^flagSignals != 0 || a.due.Load() <= a.popped) {
@@ -184,7 +195,7 @@ func (a *actor[M]) handleAll(b *block[M], from, to int) (reason error, over bool
 				return reason, true
 			}
 		}
-		a.begun.Store(uint32(i - from + 1))
+		a.begun.Store(uint32(before + i - from + 1))
 		err, over := a.handle(&b.m[i])
 		if over {
 			return err, true

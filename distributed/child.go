@@ -30,7 +30,26 @@ type children struct {
 	first, last *child
 	n           int
 	byID        map[ProcessID]*child
-	bySerial    map[uint64]*child
+	rows        map[uint64]*childRow // by the serial numbers of their processes without the last bits
+	spare       *childRow            // was emptied last; nil: none
+}
+
+// childRow are the children whose processes have serial numbers in a row, as those have that
+// are started one after the other. Each would cost a place in a map otherwise; one that is
+// alone in its row costs as much memory again as the child itself.
+type childRow struct {
+	all [childRowLen]*child
+	n   int
+}
+
+const childRowLen = 8 // a power of two
+
+// bySerial returns the child whose process has or had a serial number, nil if there is none.
+func (l *children) bySerial(serial uint64) *child {
+	if w := l.rows[serial/childRowLen]; w != nil {
+		return w.all[serial%childRowLen]
+	}
+	return nil
 }
 
 // add makes c the last child.
@@ -68,17 +87,34 @@ func (l *children) remove(c *child) {
 
 // forgetProcess has c not be found any more by the process that it had.
 func (l *children) forgetProcess(c *child) {
-	if c.serial != 0 {
-		delete(l.bySerial, c.serial)
-		c.serial = 0
+	if c.serial == 0 {
+		return
 	}
+	key := c.serial / childRowLen
+	w := l.rows[key]
+	w.all[c.serial%childRowLen] = nil
+	if w.n--; w.n == 0 {
+		delete(l.rows, key)
+		l.spare = w
+	}
+	c.serial = 0
 }
 
 // setProcess notes that c runs.
 func (l *children) setProcess(c *child, p *Process) {
 	l.forgetProcess(c)
 	c.process, c.serial = p, p.serial
-	l.bySerial[p.serial] = c
+	key := p.serial / childRowLen
+	w := l.rows[key]
+	if w == nil {
+		if w = l.spare; w == nil {
+			w = new(childRow)
+		}
+		l.spare = nil
+		l.rows[key] = w
+	}
+	w.all[p.serial%childRowLen] = c
+	w.n++
 	c.planned(false)
 	c.began = p.node.now()
 }
@@ -159,10 +195,10 @@ func (h *supervisor) adopt(id ProcessID) (*Process, error) {
 		return nil, fmt.Errorf("distributed: StartFunc: %s is the supervisor", id)
 	}
 	p.mu.Lock()
-	x := p.extra()
-	foreign := x.parent != nil && x.parent != h.process
+	k := p.needKin()
+	foreign := k.parent != nil && k.parent != h.process
 	if !foreign {
-		x.parent = h.process
+		k.parent = h.process
 	}
 	p.mu.Unlock()
 	if foreign {

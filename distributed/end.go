@@ -13,10 +13,10 @@ func (p *Process) kill() (loop func()) {
 	}
 	p.killed = true
 	p.doom(ErrKilled)
-	if x := p.more; x != nil && x.atKill != nil {
+	if x := p.more(); x != nil && x.atKill != nil {
 		x.atKill()
 	}
-	if p.state != idle || p.more != nil && p.more.helpers > 0 {
+	if p.state != idle || p.more() != nil && p.more().helpers > 0 {
 		x := p.extra()
 		x.grace = time.AfterFunc(p.node.opts.killGrace, p.giveUp)
 	}
@@ -47,7 +47,7 @@ func (p *Process) giveUp() {
 // held.
 func (p *Process) close() {
 	p.state = ending
-	if x := p.more; x != nil {
+	if x := p.more(); x != nil {
 		for _, s := range x.senders {
 			close(s.done)
 		}
@@ -120,7 +120,7 @@ func (p *Process) terminate(reason error) {
 func (p *Process) finish(reason error) {
 	n := p.node
 	p.mu.Lock()
-	x := p.more // nobody needs more of it from now on
+	x := p.more() // nobody needs more of it from now on
 	p.mu.Unlock()
 	if x != nil {
 		p.release(x)
@@ -185,16 +185,19 @@ func (p *Process) release(x *extras) {
 // tellLinks tells everybody who is linked to the process that it has ended.
 func (p *Process) tellLinks(reason error) {
 	p.mu.Lock()
-	var linked []*Process
-	if p.more != nil {
-		linked = p.more.links.appendAll(nil)
-		p.more.links = links{}
+	k := p.kin
+	if k == nil {
+		p.mu.Unlock()
+		return
 	}
+	linked := p.linked(nil)
+	supervisor := k.parent
+	k.forgetLinks()
 	p.mu.Unlock()
 	for _, q := range linked {
 		q.mu.Lock()
 		var loop func()
-		if q.more != nil && q.more.links.remove(p) {
+		if q.kin.remove(p, k, q == supervisor) {
 			loop = q.judge(p, p.PID(), reason, byLink)
 		}
 		q.mu.Unlock()

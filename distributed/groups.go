@@ -211,8 +211,8 @@ func (p *Process) atEnd(key any, f func()) {
 // leaveGroups ends all memberships of a process that ends.
 func (p *Process) leaveGroups() {
 	p.mu.Lock()
-	all := p.more.groups.appendAll(nil)
-	p.more.groups = nil
+	all := p.more().groups.appendAll(nil)
+	p.more().groups = nil
 	p.mu.Unlock()
 	for _, m := range all {
 		s := p.node.groups.shard(m.g.name)
@@ -255,11 +255,11 @@ func (n *Node) LeaveGroup(group string, id ProcessID) error {
 func (p *Process) LeaveGroup(group string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.more == nil {
+	if p.more() == nil {
 		return ErrNotMember
 	}
 	name := groupName{joined, group}
-	m := p.more.groups.find(name)
+	m := p.more().groups.find(name)
 	if m == nil {
 		return ErrNotMember
 	}
@@ -268,7 +268,7 @@ func (p *Process) LeaveGroup(group string) error {
 	defer s.mu.Unlock()
 	m.g.remove(m)
 	if len(m.at) == 0 {
-		p.more.groups.remove(m)
+		p.more().groups.remove(m)
 	}
 	s.tidy(m.g)
 	return nil

@@ -153,6 +153,6 @@ func (p *Process) WatchGroup(group string) (members []ProcessID, stop func()) {
 		end()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		delete(p.more.atEnd, w)
+		delete(p.more().atEnd, w)
 	}
 }

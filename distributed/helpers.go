@@ -32,7 +32,7 @@ func (p *Process) help(f func(context.Context) error) {
 		if err != nil {
 			loop = p.condemn(err)
 		}
-		x := p.more
+		x := p.more()
 		if x.helpers--; x.helpers == 0 && x.helped != nil {
 			close(x.helped)
 		}
@@ -48,7 +48,7 @@ func (p *Process) help(f func(context.Context) error) {
 // awaitHelpers waits for all goroutines of Go.
 func (p *Process) awaitHelpers() {
 	p.mu.Lock()
-	x := p.more
+	x := p.more()
 	if x == nil || x.helpers == 0 {
 		p.mu.Unlock()
 		return
@@ -75,7 +75,7 @@ func (t *Timer) Stop() bool {
 // remove takes the timer from its process, and reports whether it was there. It is called
 // with the process's mu held.
 func (t *Timer) remove() bool {
-	x := t.p.more
+	x := t.p.more()
 	if _, ok := x.timers[t]; !ok {
 		return false
 	}
@@ -113,7 +113,7 @@ func SendEvery[M any](p *Process, d time.Duration, to Ref[M], m M) *Timer {
 	defer p.mu.Unlock()
 	p.keep(t, d, func() {
 		p.mu.Lock()
-		_, mine := p.more.timers[t]
+		_, mine := p.more().timers[t]
 		if mine {
 			t.t.Reset(d)
 		}

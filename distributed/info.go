@@ -179,11 +179,13 @@ func (p *Process) info() ProcessInfo {
 			watchedBy = append(watchedBy, w.watcher)
 		}
 	}
-	if x := p.more; x != nil {
+	if p.kin != nil {
+		parent = p.kin.parent
+		links = p.linked(nil)
+	}
+	if x := p.more(); x != nil {
 		i.Names = slices.Clone(x.names)
 		i.Senders = len(x.senders)
-		parent = x.parent
-		links = x.links.appendAll(nil)
 		for w := x.watching; w != nil; w = w.after {
 			watching = append(watching, watch{target: w.target, id: w.id})
 		}

@@ -273,3 +273,37 @@ func TestExitAndDownNameTheProcessAlsoIfItHasEndedBefore(t *testing.T) {
 		}
 	})
 }
+
+// Who is linked to a process that is just about to tell of its end, and links to it again,
+// is told why it has ended, and not that there is none. The test needs real time: the moment
+// is short.
+func TestLinkToOneThatItIsLinkedToDoesNotHideItsReason(t *testing.T) {
+	n := newNode(t)
+	var many []*distributed.Process // that are linked too, so that it takes a while to tell them all
+	for range 100 {
+		many = append(many, spawn(t, n, distributed.WithTrapExit()).Process)
+	}
+	for range 60 {
+		told := make(chan error, 2)
+		me := spawn(t, n, distributed.WithTrapExit())
+		me.on = func(m any) {
+			if e, ok := m.(distributed.Exit); ok {
+				told <- e.Reason
+			}
+		}
+		other, _ := distributed.Spawn(n, func(p *distributed.Process, m error) error { return m })
+		id := other.PID().ID()
+		for _, p := range many {
+			n.LinkProcesses(p.ID(), id)
+		}
+		n.LinkProcesses(me.ID(), id)
+		other.Send(errBoom)
+		for _, there := n.Whereis(id); there; _, there = n.Whereis(id) {
+			runtime.Gosched()
+		}
+		me.Process.Link(id)
+		if reason := <-told; reason != errBoom {
+			t.Errorf("told %v first, want %v", reason, errBoom)
+		}
+	}
+}

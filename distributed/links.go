@@ -1,9 +1,167 @@
 package distributed
 
-// links are the processes that one is linked to. Most are linked to few.
+import "slices"
+
+// kin are the supervisor of a process and its links, which many processes do not have. One
+// that has is most often linked to its supervisor and nobody else: that link is in the kin
+// themselves, on both sides.
+type kin struct {
+	parent     *Process // the supervisor: its exit ends this one, trapped or not
+	above      bool     // there is a link to parent, which has it as one of those below
+	prev, next *Process // those below the same parent; guarded by its mu
+	links      *links   // the other links; nil until there is one
+	more       *extras  // nil until it is needed
+}
+
+// needKin returns the kin, which are made if there are none. It is called with mu held.
+func (p *Process) needKin() *kin {
+	if p.kin == nil {
+		p.kin = new(kin)
+	}
+	return p.kin
+}
+
+// parent returns the supervisor, nil if there is none. It is called with mu held.
+func (p *Process) parent() *Process {
+	if p.kin == nil {
+		return nil
+	}
+	return p.kin.parent
+}
+
+// linked appends all that the process is linked to. It is called with mu held.
+func (p *Process) linked(dst []*Process) []*Process {
+	k := p.kin
+	if k == nil {
+		return dst
+	}
+	if k.above {
+		dst = append(dst, k.parent)
+	}
+	if l := k.links; l != nil {
+		for c := l.below; c != nil; c = c.kin.next {
+			dst = append(dst, c)
+		}
+		dst = l.appendOthers(dst)
+	}
+	return dst
+}
+
+// isLinked reports whether p knows of a link to q. It is called with both locked.
+func (p *Process) isLinked(q *Process) bool {
+	k := p.kin
+	switch {
+	case k == nil:
+		return false
+	case k.above && k.parent == q:
+		return true
+	case k.links == nil:
+		return false
+	}
+	return q.parent() == p && k.links.isBelow(q, q.kin) || k.links.has(q)
+}
+
+// add adds a link to q. It is called with both locked.
+func (p *Process) addLink(q *Process) {
+	if p.isLinked(q) {
+		return
+	}
+	k := p.needKin()
+	if k.parent == q {
+		k.above = true
+		return
+	}
+	if k.links == nil {
+		k.links = new(links)
+	}
+	if q.parent() == p {
+		k.links.addBelow(q, q.kin)
+		return
+	}
+	k.links.add(q)
+}
+
+// remove ends the link to p, whose kin are of, and reports whether there was one. mine says
+// that it is the process's own child. It is called with the process's mu held.
+func (k *kin) remove(p *Process, of *kin, mine bool) bool {
+	switch {
+	case k.above && k.parent == p:
+		k.above = false
+		return true
+	case k.links == nil:
+		return false
+	}
+	return mine && k.links.removeBelow(p, of) || k.links.remove(p)
+}
+
+// removeSerial ends the link to the process of a serial number, if there is one. It is
+// called with the process's mu held.
+func (k *kin) removeSerial(serial uint64) {
+	if k.above && k.parent.serial == serial {
+		k.above = false
+		return
+	}
+	l := k.links
+	if l == nil {
+		return
+	}
+	for c := l.below; c != nil; c = c.kin.next {
+		if c.serial == serial {
+			l.removeBelow(c, c.kin)
+			return
+		}
+	}
+	if q := l.bySerial(serial); q != nil {
+		l.remove(q)
+	}
+}
+
+// forgetLinks ends all links. It is called with the process's mu held.
+func (k *kin) forgetLinks() {
+	k.above = false
+	if k.links == nil {
+		return
+	}
+	for c := k.links.below; c != nil; {
+		next := c.kin.next
+		c.kin.prev, c.kin.next = nil, nil
+		c = next
+	}
+	k.links = nil
+}
+
+// links are the processes that one is linked to, beside its supervisor.
 type links struct {
-	few  []*Process
-	many map[*Process]struct{} // used instead of few once those are too many
+	below *Process // the first of its own children, the rest of which are in their kin
+	few   []*Process
+	many  map[*Process]struct{} // used instead of few once those are too many
+}
+
+// isBelow reports whether q, whose kin are of, is among its own children.
+func (l *links) isBelow(q *Process, of *kin) bool { return of.prev != nil || l.below == q }
+
+func (l *links) addBelow(q *Process, of *kin) {
+	if of.next = l.below; of.next != nil {
+		of.next.kin.prev = q
+	}
+	l.below = q
+}
+
+// removeBelow reports whether there was a link.
+func (l *links) removeBelow(q *Process, of *kin) bool {
+	if !l.isBelow(q, of) {
+		return false
+	}
+	if of.prev != nil {
+		of.prev.kin.next = of.next
+	} else {
+		l.below = of.next
+	}
+	if of.next != nil {
+		of.next.kin.prev = of.prev
+	}
+	of.prev, of.next = nil, nil
+	return true
 }
 
 // fewLinks is how many links are searched one by one.
@@ -22,10 +180,8 @@ func (l *links) has(p *Process) bool {
 	return false
 }
 
+// add adds one that is not there.
 func (l *links) add(p *Process) {
-	if l.has(p) {
-		return
-	}
 	if l.many == nil && len(l.few) == fewLinks {
 		l.many = make(map[*Process]struct{}, 2*fewLinks)
 		for _, q := range l.few {
@@ -58,7 +214,7 @@ func (l *links) remove(p *Process) bool {
 	return false
 }
 
-// bySerial returns the one of a serial number, nil if there is none.
+// bySerial returns the one, of those that are not its own children, of a serial number, nil if there is none.
 func (l *links) bySerial(serial uint64) *Process {
 	for _, q := range l.few {
 		if q.serial == serial {
@@ -73,8 +229,8 @@ func (l *links) bySerial(serial uint64) *Process {
 	return nil
 }
 
-// appendAll appends all of them to dst.
-func (l *links) appendAll(dst []*Process) []*Process {
+// appendOthers appends those to dst that are not its own children.
+func (l *links) appendOthers(dst []*Process) []*Process {
 	dst = append(dst, l.few...)
 	for p := range l.many {
 		dst = append(dst, p)
@@ -83,27 +239,30 @@ func (l *links) appendAll(dst []*Process) []*Process {
 }
 
 // lockBoth locks two different processes, in the order in which they were spawned.
-func lockBoth(p, q *Process) (unlock func()) {
+func lockBoth(p, q *Process) {
 	if p.serial > q.serial {
 		p, q = q, p
 	}
 	p.mu.Lock()
 	q.mu.Lock()
-	return func() {
-		q.mu.Unlock()
-		p.mu.Unlock()
-	}
 }
 
-// link links two processes, and reports whether q is there to be linked to.
+func unlockBoth(p, q *Process) {
+	p.mu.Unlock()
+	q.mu.Unlock()
+}
+
+// link links two processes, and reports whether q is there to be linked to, or is about to
+// tell p of its end because they were linked before.
 func link(p, q *Process) bool {
-	defer lockBoth(p, q)()
+	lockBoth(p, q)
+	defer unlockBoth(p, q)
 	if q.state == dead {
-		return false
+		return p.isLinked(q)
 	}
 	if p.state != dead {
-		p.extra().links.add(q)
-		q.extra().links.add(p)
+		p.addLink(q)
+		q.addLink(p)
 	}
 	return true
 }
@@ -111,12 +270,11 @@ func link(p, q *Process) bool {
 // unlink ends the link of two processes. One of them may be about to tell of its end, and
 // has forgotten the other then: whoever is told must not know of the link any more.
 func unlink(p, q *Process) {
-	defer lockBoth(p, q)()
-	if p.more != nil {
-		p.more.links.remove(q)
-	}
-	if q.more != nil {
-		q.more.links.remove(p)
+	lockBoth(p, q)
+	defer unlockBoth(p, q)
+	if p.kin != nil && q.kin != nil {
+		p.kin.remove(q, q.kin, q.kin.parent == p)
+		q.kin.remove(p, p.kin, p.kin.parent == q)
 	}
 }
 
@@ -132,10 +290,8 @@ func (p *Process) unlinkID(id ProcessID) {
 	if serial := p.node.pidOf(id).serial; serial != 0 {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.more != nil {
-			if q := p.more.links.bySerial(serial); q != nil {
-				p.more.links.remove(q)
-			}
+		if p.kin != nil {
+			p.kin.removeSerial(serial)
 		}
 	}
 }
@@ -176,10 +332,20 @@ func (p *Process) Link(to ProcessID) {
 	q, err := p.node.find(to)
 	switch {
 	case err != nil:
-		p.told(nil, p.node.pidOf(to), err, byLink)
+		if from := p.node.pidOf(to); !p.awaits(from.serial) {
+			p.told(nil, from, err, byLink)
+		}
 	case p != q && !link(p, q):
 		p.told(nil, q.PID(), ErrProcessNotFound, byLink)
 	}
+}
+
+// awaits reports whether the process is linked to that of a serial number, also if that has
+// ended and is about to tell of it.
+func (p *Process) awaits(serial uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.linked(nil), func(q *Process) bool { return q.serial == serial })
 }
 
 // Unlink ends the link to another process, see [Node.UnlinkProcesses]. An [Exit] that has

@@ -15,9 +15,9 @@ type block[M any] struct {
 type mailbox[M any] struct {
 	first      M // the oldest, if use is full
 	head, tail *block[M]
-	from, to   uint16 // the oldest message in head, and the end of those in tail
-	use        use    // of first
 	n          int32
+	from, to   uint8 // the oldest message in head, and the end of those in tail
+	use        use   // of first
 }
 
 // use is what mailbox.first is used for.
@@ -67,24 +67,23 @@ func (q *mailbox[M]) giveBack() {
 	}
 }
 
-// take takes the first block out, which has messages from one index to another, nil if
-// there is none.
+// take takes all blocks out, of which there may be none. Nothing may wait but what is in
+// them. Messages begin at an index of the first block, and end at one of the last.
 func (q *mailbox[M]) take() (b *block[M], from, to int) {
-	b = q.head
-	if b == nil {
-		return nil, 0, 0
-	}
-	from, to = int(q.from), blockLen
-	if b == q.tail {
-		to = int(q.to)
-		q.head, q.tail = nil, nil
-	} else {
-		q.head = b.next
-		b.next = nil
-	}
-	q.from = 0
-	q.n -= int32(to - from)
+	b, from, to = q.head, int(q.from), int(q.to)
+	q.head, q.tail = nil, nil
+	q.from, q.n = 0, 0
 	return b, from, to
+}
+
+// rest takes the first of blocks that were taken out off, and returns the others and the
+// end of its messages. to is that of those in the last.
+func (b *block[M]) rest(to int) (others *block[M], end int) {
+	if others = b.next; others == nil {
+		return nil, to
+	}
+	b.next = nil
+	return others, blockLen
 }
 
 // pop takes the oldest message out. There must be one.
@@ -118,12 +117,11 @@ func (q *mailbox[M]) clear(k *kind[M]) int {
 	if q.lend() != nil {
 		q.giveBack()
 	}
-	for {
-		b, from, to := q.take()
-		if b == nil {
-			return n
-		}
-		clear(b.m[from:to])
+	for b, from, to := q.take(); b != nil; from = 0 {
+		others, end := b.rest(to)
+		clear(b.m[from:end])
 		k.free(b)
+		b = others
 	}
+	return n
 }

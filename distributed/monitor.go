@@ -117,7 +117,7 @@ func (w *watch) leave() {
 	if w.before != nil {
 		w.before.after = w.after
 	} else {
-		w.watcher.more.watching = w.after
+		w.watcher.more().watching = w.after
 	}
 	if w.after != nil {
 		w.after.before = w.before

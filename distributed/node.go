@@ -15,14 +15,15 @@ import (
 type Node struct {
 	Bond // the socket server: node.SocketServer
 
-	identity *identity
-	opts     options
-	log      *slog.Logger
-	start    time.Time
-	registry registry
-	kinds    sync.Map  // *kind by the reflect.Type of its messages
-	waiters  sync.Pool // of *waiter
-	groups   groups
+	identity     *identity
+	opts         options
+	log          *slog.Logger
+	start        time.Time
+	registry     registry
+	kinds        sync.Map  // *kind by the reflect.Type of its messages
+	waiters      sync.Pool // of *waiter
+	spawnOptions sync.Pool // of *spawnOptions, all zero
+	groups       groups
 
 	serial  atomic.Uint64 // of the latest process
 	refused atomic.Uint64 // serials of those that were not spawned: their names were taken

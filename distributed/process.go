@@ -29,10 +29,11 @@ type Process struct {
 	killed    bool
 	zombie    bool      // it was killed, and its handler has not returned
 	finishing bool      // its end is being told
+	taken     uint32    // messages in hand, of which some may have been handled
 	id        ProcessID // as the handler knows it; "" until somebody asks
 	reason    error     // why it has to end, or has ended
 	watches   *watch    // others that want to know when it ends: calls and monitors
-	more      *extras   // nil until it is needed
+	kin       *kin      // nil until it is needed
 	stats     stats
 }
 
@@ -92,8 +93,6 @@ type body interface {
 // extras are what many processes never need.
 type extras struct {
 	names    []ProcessID
-	parent   *Process // its exit ends this one, trapped or not
-	links    links
 	watching *watch          // its monitors
 	signals  []signal        // that wait, the oldest first
 	senders  []*sender       // that wait for room, the first first
@@ -108,12 +107,21 @@ type extras struct {
 	atEnd    map[any]func()
 }
 
-// extra returns the extras. It is called with mu held.
+// extra returns the extras, which are made if there are none. It is called with mu held.
 func (p *Process) extra() *extras {
-	if p.more == nil {
-		p.more = new(extras)
+	k := p.needKin()
+	if k.more == nil {
+		k.more = new(extras)
 	}
-	return p.more
+	return k.more
+}
+
+// more returns the extras, nil if there are none. It is called with mu held.
+func (p *Process) more() *extras {
+	if p.kin == nil {
+		return nil
+	}
+	return p.kin.more
 }
 
 // PID returns the process as one that no other is ever taken for.

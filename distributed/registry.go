@@ -233,8 +233,8 @@ func (n *Node) Unregister(name ProcessID) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.more.names, name); i >= 0 {
-		p.more.names = slices.Delete(p.more.names, i, i+1)
+	if i := slices.Index(p.more().names, name); i >= 0 {
+		p.more().names = slices.Delete(p.more().names, i, i+1)
 	}
 	return nil
 }

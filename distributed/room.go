@@ -54,7 +54,7 @@ func (n *Node) Unsubscribe(id ProcessID, room string) error {
 	}
 	p.mu.Lock()
 	var end func()
-	if x := p.more; x != nil {
+	if x := p.more(); x != nil {
 		end = x.atEnd[atRoom(room)]
 		delete(x.atEnd, atRoom(room))
 	}

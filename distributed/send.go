@@ -143,7 +143,7 @@ func (a *actor[M]) forget() {
 	a.queue.pop(a.kind)
 	a.node.dropped.Add(1)
 	a.pushed--
-	if x := a.more; x != nil && len(x.signals) > 0 {
+	if x := a.more(); x != nil && len(x.signals) > 0 {
 		for i := range x.signals {
 			if x.signals[i].before >= oldest {
 				x.signals[i].before--
@@ -245,7 +245,7 @@ func (a *actor[M]) admit() {
 	if a.flags.Load()&flagSenders == 0 {
 		return
 	}
-	x := a.more
+	x := a.more()
 	for len(x.senders) > 0 {
 		s := x.senders[0]
 		m, _ := s.m.(M) // which it is, or nil

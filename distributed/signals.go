@@ -26,7 +26,7 @@ func (p *Process) notify(s any) (loop func()) {
 // nextSignal takes the first signal out if all messages that came before it, the first so
 // many, have been handled. It is called with mu held.
 func (p *Process) nextSignal(handled uint64) (s any, due bool) {
-	x := p.more
+	x := p.more()
 	if x == nil || len(x.signals) == 0 || x.signals[0].before > handled {
 		return nil, false
 	}
@@ -38,7 +38,7 @@ func (p *Process) nextSignal(handled uint64) (s any, due bool) {
 
 // signalsChanged is called with mu held when signals were taken out.
 func (p *Process) signalsChanged() {
-	x := p.more
+	x := p.more()
 	if len(x.signals) == 0 {
 		x.signals = nil
 		p.flags.And(^uint32(flagSignals))
@@ -50,7 +50,7 @@ func (p *Process) signalsChanged() {
 // forgetDown takes the Down of a monitor out, and reports whether it waited. It is called
 // with mu held.
 func (p *Process) forgetDown(ref MonitorRef) bool {
-	x := p.more
+	x := p.more()
 	if x == nil {
 		return false
 	}
@@ -89,7 +89,7 @@ func (p *Process) told(sender *Process, from PID, reason error, kind exitKind) {
 // judge is told with mu held. The caller starts what it returns, if that is not nil, once
 // mu is free.
 func (p *Process) judge(sender *Process, from PID, reason error, kind exitKind) (loop func()) {
-	mine := sender != nil && p.more != nil && p.more.parent == sender
+	mine := sender != nil && p.parent() == sender
 	switch {
 	case kind == byRequest && errors.Is(reason, ErrKilled):
 		return p.kill()
@@ -118,7 +118,7 @@ func (p *Process) condemn(reason error) (loop func()) {
 func (p *Process) doom(reason error) {
 	p.reason = reason
 	p.flags.Or(flagExit)
-	if x := p.more; x != nil && x.cancel != nil {
+	if x := p.more(); x != nil && x.cancel != nil {
 		x.cancel(reason)
 	}
 }

@@ -191,10 +191,8 @@ func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], er
 	a.budget = PriorityNormal.budget()
 	var o *spawnOptions
 	if len(opts) > 0 {
-		o = new(spawnOptions)
-		for _, f := range opts {
-			f(o)
-		}
+		o = n.optionsOf(opts)
+		defer n.freeOptions(o)
 		if err := a.configure(o); err != nil {
 			return Ref[M]{}, err
 		}
@@ -203,6 +201,24 @@ func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], er
 		return Ref[M]{}, err
 	}
 	return Ref[M]{a}, nil
+}
+
+// optionsOf returns what the options choose, until freeOptions.
+func (n *Node) optionsOf(opts []SpawnOption) *spawnOptions {
+	o, _ := n.spawnOptions.Get().(*spawnOptions)
+	if o == nil {
+		o = new(spawnOptions)
+	}
+	for _, f := range opts {
+		f(o)
+	}
+	return o
+}
+
+// freeOptions takes back what optionsOf has returned.
+func (n *Node) freeOptions(o *spawnOptions) {
+	*o = spawnOptions{}
+	n.spawnOptions.Put(o)
 }
 
 // configure follows the options that nobody else needs to know of.
@@ -230,7 +246,7 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
 	}
 	if o.parent != nil {
-		a.more = &extras{parent: o.parent}
+		a.kin = &kin{parent: o.parent}
 	}
 	return nil
 }

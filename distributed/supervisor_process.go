@@ -33,7 +33,7 @@ type supervisor struct {
 func newSupervisor(spec *SupervisorSpec) *supervisor {
 	return &supervisor{
 		spec:     spec,
-		children: children{byID: make(map[ProcessID]*child), bySerial: make(map[uint64]*child)},
+		children: children{byID: make(map[ProcessID]*child), rows: make(map[uint64]*childRow)},
 		window:   restart.Window{Max: max(spec.MaxRestarts, 0), Period: spec.RestartPeriod},
 	}
 }
@@ -110,7 +110,7 @@ func growStack(i int) byte {
 // HandleExit is told of the end of a child. What else a process is told that traps exits is
 // of no interest to a supervisor.
 func (h *supervisor) HandleExit(p *Process, e Exit) error {
-	c := h.children.bySerial[e.From.serial]
+	c := h.children.bySerial(e.From.serial)
 	if c == nil || c.process == nil || c.process.PID() != e.From {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (h *supervisor) gone() {
 		n.mu.Unlock()
 	}
 	p.mu.Lock()
-	left := p.more.links.appendAll(nil)
+	left := p.linked(nil)
 	p.mu.Unlock()
 	left = slices.DeleteFunc(left, func(q *Process) bool { return !q.childOf(p) })
 	for _, q := range left {
@@ -176,7 +176,7 @@ func (h *supervisor) gone() {
 func (p *Process) childOf(q *Process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.more != nil && p.more.parent == q
+	return p.parent() == q
 }
 
 // simple reports whether the children have a template.
@@ -200,10 +200,7 @@ func (h *supervisor) significant() bool {
 func (h *supervisor) starts(p *Process) bool {
 	for {
 		p.mu.Lock()
-		var parent *Process
-		if p.more != nil {
-			parent = p.more.parent
-		}
+		parent := p.parent()
 		p.mu.Unlock()
 		if parent == nil {
 			return false
@@ -233,7 +230,7 @@ func (h *supervisor) find(id ProcessID) *child {
 	if !ok {
 		return nil
 	}
-	return h.children.bySerial[serial]
+	return h.children.bySerial(serial)
 }
 
 // findStopped returns a child that does not run and is not about to.

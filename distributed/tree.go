@@ -190,9 +190,7 @@ func (n *Node) treeItems(t *totals) []treeItem {
 			item := treeItem{p: p}
 			p.mu.Lock()
 			item.state, item.waiting = p.state, int32(p.body.waiting())
-			if p.more != nil {
-				item.parent = p.more.parent
-			}
+			item.parent = p.parent()
 			p.mu.Unlock()
 			if item.state != dead {
 				items = append(items, item)
@@ -269,7 +267,7 @@ func (n *Node) findChildren(supervisor *Process, all []childDescription) {
 func (p *Process) isChildOf(supervisor *Process) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.more != nil && p.more.parent == supervisor
+	return p.parent() == supervisor
 }
 
 func describe(p *Process) description {
