@@ -24,6 +24,7 @@ type supervisor struct {
 
 	starting atomic.Pointer[Process] // the child that is being started
 	restarts atomic.Uint64           // of children, ever
+	awaited  awaited
 
 	// The goroutine's own.
 	children children

@@ -20,7 +20,7 @@ func (h *supervisor) restart(c *child, reason error) error {
 	p.node.tell(SupervisorRestarting, p, reason)
 	c.restarts++
 	h.restarts.Add(1)
-	c.planned(true)
+	h.plan(c, true)
 	h.stopSiblings(c)
 	b := restart.Backoff(c.spec.Backoff)
 	if b.Min == 0 {
@@ -97,11 +97,11 @@ func (h *supervisor) startAgain(c *child) {
 // tryAgain has x, which could not be started, started again later.
 func (h *supervisor) tryAgain(x *child, err error) {
 	if p := h.process; p.node.stopping.Load() {
-		x.planned(false) // nothing is started any more, and that is no fault of the child's
+		h.plan(x, false) // nothing is started any more, and that is no fault of the child's
 		return
 	}
 	h.log(slog.LevelError, "distributed: child not started", x, err)
-	x.planned(true)
+	h.plan(x, true)
 	turn := x.turn
 	Cast(h.self(), order(orderFunc(func(h *supervisor) error {
 		if x.turn == turn {
@@ -117,7 +117,7 @@ func (h *supervisor) ignored(c *child, err error) bool {
 	if !errors.Is(err, ErrIgnore) {
 		return false
 	}
-	c.planned(false)
+	h.plan(c, false)
 	h.children.forgetProcess(c)
 	if c.spec.Restart == Temporary || h.simple() {
 		h.children.remove(c)

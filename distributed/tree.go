@@ -23,8 +23,8 @@ type description struct {
 }
 
 // childDescription is what a supervisor knows of a child. A supervisor that can tell no
-// more than what it was given leaves process and state to be found out: the child is the one
-// that is registered under its name.
+// more than what it was given leaves the process to be found out: the child is the one that
+// is registered under its name.
 type childDescription struct {
 	name     string
 	process  *Process // nil: there is none at the moment
@@ -256,10 +256,12 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 func (n *Node) findChildren(supervisor *Process, all []childDescription) {
 	for i := range all {
 		c := &all[i]
-		if c.process != nil || c.state != "" {
+		if c.process != nil {
 			continue
 		}
-		c.state = "not running"
+		if c.state == "" {
+			c.state = "not running"
+		}
 		if p := n.registry.byName(ProcessID(c.name)); p != nil && p.isChildOf(supervisor) {
 			c.process = p
 		}
