@@ -58,7 +58,8 @@ func (p *Process) close() {
 
 // end is the death of a process, on its own goroutine. The order is fixed: nothing more is
 // taken, goroutines of Go are awaited, the handler terminates if it has ever begun, names
-// and whatever else others may want are free, and then everybody is told.
+// and whatever else others may want are free, and then everybody is told: those who watch the
+// events of the node first.
 func (p *Process) end(reason error, began bool) {
 	p.mu.Lock()
 	if p.zombie {
@@ -130,6 +131,7 @@ func (p *Process) finish(reason error) {
 		reason = ErrKilled
 	}
 	p.reason, p.state = reason, dead
+	n.died(p, reason)
 	w := p.watches
 	p.watches = nil
 	for v := w; v != nil; v = v.next {

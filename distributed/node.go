@@ -150,14 +150,23 @@ func (n *Node) now() time.Duration { return time.Since(n.start) + 1 }
 // Len returns how many processes there are.
 func (n *Node) Len() int { return int(n.count.Load()) }
 
-// gone is told that a process has ended.
-func (n *Node) gone(p *Process, reason error) {
+// died is told that a process is dead. It is called with the mu of the process held, so that
+// nobody sees it dead before the event is on its way: its supervisor starts another then.
+func (n *Node) died(p *Process, reason error) {
 	n.ended.Add(1)
 	if !ordered(reason) {
 		n.crashed.Add(1)
+	}
+	if n.events.watched.Load() {
+		n.happened(SystemEvent{Type: ProcessTerminated, ProcessID: p.ident(), PID: p.PID(), Error: reason})
+	}
+}
+
+// gone is told that everybody has been told that a process has ended.
+func (n *Node) gone(p *Process, reason error) {
+	if !ordered(reason) {
 		n.logCrash(p, reason)
 	}
-	n.tell(ProcessTerminated, p, reason)
 	n.leave()
 }
 

@@ -298,7 +298,7 @@ func (p *Process) appear(o *spawnOptions) error {
 	n := p.node
 	n.registry.add(p)
 	if n.events.watched.Load() {
-		n.happened(ProcessStarted, p.ident(), nil)
+		n.happened(SystemEvent{Type: ProcessStarted, ProcessID: p.ident(), PID: p.PID()})
 	}
 	return nil
 }

@@ -8,16 +8,18 @@ import (
 	"github.com/kleeedolinux/socket.go/distributed/internal/restart"
 )
 
-// restart starts c again, which has ended or could not be started, with all that the
-// strategy says; or gives up.
-func (h *supervisor) restart(c *child, reason error) error {
+// restart starts c again, whose process has ended, or which could not be started, with all
+// that the strategy says; or gives up.
+func (h *supervisor) restart(c *child, ended PID, reason error) error {
 	p := h.process
 	if !h.window.Add(p.node.now()) {
 		err := &GiveUpError{p.ID(), c.spec.ID, reason, h.window.Max, h.window.Period}
 		h.log(slog.LevelError, "distributed: supervisor gives up", c, reason)
 		return err
 	}
-	p.node.tell(SupervisorRestarting, p, reason)
+	if p.node.events.watched.Load() {
+		p.node.happened(SystemEvent{Type: SupervisorRestarting, ProcessID: p.ID(), PID: p.PID(), Child: ended, Error: reason})
+	}
 	c.restarts++
 	h.restarts.Add(1)
 	h.plan(c, true)
@@ -105,7 +107,7 @@ func (h *supervisor) tryAgain(x *child, err error) {
 	turn := x.turn
 	Cast(h.self(), order(orderFunc(func(h *supervisor) error {
 		if x.turn == turn {
-			return h.restart(x, err)
+			return h.restart(x, PID{}, err)
 		}
 		return nil
 	})))
