@@ -1,9 +1,6 @@
 package distributed
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // kill condemns the process in a way that it cannot delay. It is called with mu held; the
 // caller starts what it returns, if that is not nil, once mu is free.
@@ -106,7 +103,7 @@ func (p *Process) wasKilled() bool {
 // terminate calls Terminate.
 func (p *Process) terminate(reason error) {
 	t, ok := p.body.handlerOf().(Terminator)
-	if !ok || errors.Is(reason, ErrKilled) {
+	if !ok || endsAs(reason, ErrKilled) {
 		return
 	}
 	defer func() {

@@ -185,7 +185,7 @@ func TestVarsHaveTheNamesThatArePromised(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		got := expvar.Func(n.Vars).String()
 		want := `{"name":"n","uptime_seconds":1.5,"processes":2,"zombies":0,"spawned":4,"ended":2,"crashed":1,` +
-			`"messages_dropped":0,"events_lost":0}`
+			`"gave_up":0,"messages_dropped":0,"events_lost":0}`
 		if got != want || !json.Valid([]byte(got)) {
 			t.Errorf("got %s, want %s", got, want)
 		}

@@ -30,6 +30,7 @@ type Node struct {
 	zombies atomic.Int64
 	ended   atomic.Uint64 // processes
 	crashed atomic.Uint64 // processes that have ended with another reason than good order
+	gaveUp  atomic.Uint64 // supervisors
 	dropped atomic.Uint64 // messages: their process had ended, or they were too many
 
 	stopping atomic.Bool

@@ -88,6 +88,7 @@ type NodeStats struct {
 	Spawned   uint64 // ever
 	Ended     uint64
 	Crashed   uint64 // of those that have ended, with another reason than good order
+	GaveUp    uint64 // supervisors whose children have ended too often, see [GiveUpError]
 	Dropped   uint64 // messages: they were too many, or their process ended before
 	Lost      uint64 // events, see [Node.Monitor]
 }
@@ -100,6 +101,7 @@ func (n *Node) Stats() NodeStats {
 		Spawned:   n.serial.Load() - n.refused.Load(),
 		Ended:     n.ended.Load(),
 		Crashed:   n.crashed.Load(),
+		GaveUp:    n.gaveUp.Load(),
 		Dropped:   n.dropped.Load(),
 		Lost:      n.events.lost.Load(),
 	}

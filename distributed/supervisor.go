@@ -69,7 +69,8 @@ func (e *StartError) Error() string {
 func (e *StartError) Unwrap() []error { return []error{e.Err, ErrShutdown} }
 
 // GiveUpError is the reason of a supervisor whose children have ended too often. It wraps
-// [ErrShutdown], as in OTP: a permanent supervisor is started again by its own.
+// Reason, and [ErrShutdown], which is what counts for those that are told of it, as in OTP: a
+// permanent supervisor is started again by its own.
 type GiveUpError struct {
 	Supervisor ProcessID
 	Child      ProcessID // that has ended last
@@ -80,12 +81,12 @@ type GiveUpError struct {
 
 // Error says all that.
 func (e *GiveUpError) Error() string {
-	return fmt.Sprintf("distributed: supervisor %s gives up: more than %d restarts within %v, the last of %q: %v",
-		e.Supervisor, e.Restarts, e.Period, e.Child, e.Reason)
+	return fmt.Sprintf("distributed: supervisor %s gives up: more than %s within %v, the last of %q: %v",
+		e.Supervisor, count(e.Restarts, "restart", "restarts"), e.Period, e.Child, e.Reason)
 }
 
-// Unwrap returns [ErrShutdown].
-func (e *GiveUpError) Unwrap() error { return ErrShutdown }
+// Unwrap returns Reason and [ErrShutdown].
+func (e *GiveUpError) Unwrap() []error { return []error{e.Reason, ErrShutdown} }
 
 // NewSupervisor starts a supervisor on a node, and its children one after the other: it
 // returns when all have been started. If one cannot be, those before are stopped again, the

@@ -14,6 +14,7 @@ func (h *supervisor) restart(c *child, ended PID, reason error) error {
 	p := h.process
 	if !h.window.Add(p.node.now()) {
 		err := &GiveUpError{p.ID(), c.spec.ID, reason, h.window.Max, h.window.Period}
+		p.node.gaveUp.Add(1)
 		h.log(slog.LevelError, "distributed: supervisor gives up", c, reason)
 		return err
 	}
