@@ -130,6 +130,23 @@ await check("a store that crashes loses the history, and the page says so", asyn
   await shot(ann, "store-lost-desktop-light");
 });
 
+await check("an empty name changes nothing, and is no reason to complain", async () => {
+  const before = await texts(ann);
+  const field = ann.getByRole("textbox", { name: "Your name" });
+  for (const empty of ["", "   "]) {
+    await field.fill(empty);
+    await field.press("Enter");
+    equal([await field.inputValue(), await texts(ann), await ann.locator("#toast").isVisible()], ["Ann", before, false]);
+  }
+  await field.fill("Anna");
+  await field.press("Enter");
+  await bob.locator("#people").getByText("Anna", { exact: true }).waitFor();
+  await field.fill("Ann");
+  await field.press("Enter");
+  await bob.locator("#people").getByText("Ann", { exact: true }).waitFor();
+  equal(await texts(ann), before);
+});
+
 await check("what people write is text, never markup", async () => {
   const text = `<img src=x onerror="document.title='owned'"> & <b>bold</b>`;
   await say(ann, text);

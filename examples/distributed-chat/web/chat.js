@@ -15,10 +15,12 @@ let down = false; // the room's process has crashed and has not come back
 const pending = new Map(); // what we have said and not heard yet, by ref
 
 const name = () => $("name").value.trim();
+let called = ""; // the name that we have entered with
 try {
   $("name").value = sessionStorage.getItem("name") ?? "";
 } catch { /* a page without storage has no memory */ }
 $("name").value ||= `guest ${Math.floor(Math.random() * 900) + 100}`;
+called = name();
 
 function send(event, data) {
   if (ws?.readyState === WebSocket.OPEN) ws.send(JSON.stringify({ event, data }));
@@ -57,11 +59,14 @@ function element(tag, className, text) {
   return e;
 }
 
+// What was said in the room stays until its history comes, which may be a while if it is down.
 function enter(next) {
-  if (next !== room) pending.clear();
+  if (next !== room) {
+    pending.clear();
+    clear();
+  }
   room = next;
   history.replaceState(null, "", `#${encodeURIComponent(room)}`);
-  clear();
   state(false);
   send("enter", { room, name: name() });
   for (const b of $("rooms").children) b.toggleAttribute("aria-current", b.textContent === room);
@@ -180,11 +185,17 @@ $("composer").onsubmit = (e) => {
 };
 $("crash-room").onclick = () => send("crash", "room");
 $("crash-store").onclick = () => send("crash", "store");
+// An empty name is none: the one before it is back.
 $("me").onsubmit = (e) => {
   e.preventDefault();
   $("name").blur();
 };
 $("name").onchange = () => {
+  if (!name()) {
+    $("name").value = called;
+    return;
+  }
+  called = name();
   try {
     sessionStorage.setItem("name", name());
   } catch { /* then not */ }
