@@ -147,6 +147,26 @@ await check("an empty name changes nothing, and is no reason to complain", async
   equal(await texts(ann), before);
 });
 
+await check("who reads what was said before is left to it, until they say something", async () => {
+  for (let i = 0; i < 20; i++) await say(ann, `Line ${i}`);
+  await sees(bob, "Line 19");
+  const end = () => bob.evaluate(() => {
+    const s = document.getElementById("scroller");
+    return s.scrollHeight - s.scrollTop - s.clientHeight;
+  });
+  equal(await end() <= 1, true); // it has followed
+  await bob.locator("#scroller").evaluate((s) => new Promise((seen) => {
+    s.addEventListener("scroll", seen, { once: true });
+    s.scrollTop = 10;
+  }));
+  await say(ann, "Do you see this?");
+  await sees(bob, "Do you see this?");
+  equal(await bob.locator("#scroller").evaluate((s) => s.scrollTop), 10);
+  await say(bob, "Now I do");
+  await sees(bob, "Now I do");
+  equal(await end() <= 1, true);
+});
+
 await check("what people write is text, never markup", async () => {
   const text = `<img src=x onerror="document.title='owned'"> & <b>bold</b>`;
   await say(ann, text);

@@ -12,6 +12,7 @@ let me = ""; // the id of our socket
 let life = 0;
 let shown = 0; // seq of the last message in the log
 let down = false; // the room's process has crashed and has not come back
+let following = true; // the end of the conversation is in sight
 const pending = new Map(); // what we have said and not heard yet, by ref
 
 const name = () => $("name").value.trim();
@@ -63,6 +64,7 @@ function element(tag, className, text) {
 function enter(next) {
   if (next !== room) {
     pending.clear();
+    following = true;
     clear();
   }
   room = next;
@@ -87,8 +89,10 @@ function paint() {
     return li;
   }));
   $("empty").hidden = $("log").childElementCount + pending.size > 0;
-  $("scroller").scrollTop = $("scroller").scrollHeight;
+  if (following) $("scroller").scrollTop = $("scroller").scrollHeight;
 }
+// Who reads what was said before is left to it.
+$("scroller").onscroll = ({ target: s }) => { following = s.scrollHeight - s.scrollTop - s.clientHeight <= 40; };
 
 function show(message) {
   pending.delete(message.ref);
@@ -137,10 +141,12 @@ const handlers = new Map(Object.entries({
     if (all.room !== room) return;
     me = all.you;
     life = all.life;
+    const place = $("scroller").scrollTop;
     clear();
     all.messages.forEach(show);
     state(false);
     resend();
+    if (!following) $("scroller").scrollTop = place;
   },
   chat: show,
   people({ room: of, names }) {
@@ -179,6 +185,7 @@ $("composer").onsubmit = (e) => {
   if (!text) return;
   const ref = crypto.getRandomValues(new Uint32Array(4)).join("-");
   pending.set(ref, { text });
+  following = true;
   $("text").value = "";
   send("say", { text, ref });
   paint();
