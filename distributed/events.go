@@ -73,7 +73,10 @@ const maxEvents = 4096
 // Monitor has f called for each event of the node from now on: one after the other, in the
 // order in which they happened, on a goroutine of the node's. A panic of f is logged. Events
 // that are too many for f are dropped, and counted in [NodeStats]: 4096 may wait. stop ends
-// it; f may be running then, and is not called any more.
+// it; f may be running then, and is not called any more. It panics if f is nil.
+//
+// A process that wants to know of the end of another has [Process.Monitor], which loses
+// nothing.
 func (n *Node) Monitor(f func(SystemEvent)) (stop func()) {
 	if f == nil {
 		panic("distributed: Monitor: nil function")

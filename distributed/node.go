@@ -194,7 +194,7 @@ func (n *Node) leave() {
 	}
 }
 
-// Stop is [Node.Shutdown] with the [WithStopTimeout] of the node. Called by a process it
+// Stop is [Node.Shutdown], which drops the messages that wait, with the [WithStopTimeout] of the node. Called by a process it
 // cannot wait for that one: there, use Shutdown with the process as its context.
 func (n *Node) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), n.opts.stopTimeout)
@@ -202,7 +202,8 @@ func (n *Node) Stop() {
 	_ = n.Shutdown(ctx) // what is left then has been killed
 }
 
-// Shutdown ends all processes: the supervisors that have none, with everybody below them,
+// Shutdown ends all processes, without what waits for them: messages that they have not begun
+// to handle are dropped. First go the supervisors that have none, with everybody below them,
 // the latest first and one after the other; and then the rest, at once. From its call on
 // nothing is spawned any more: [ErrNodeStopped]. When ctx ends before they have, those
 // left are killed, and its error is returned.

@@ -6,7 +6,7 @@ import "time"
 type ProcessStats struct {
 	ProcessID       ProcessID
 	MessagesTotal   uint64    // whose handler has begun
-	MessagesPerSec  float64   // over the last second, or longer while it does not rest
+	MessagesPerSec  float64   // over the last second that it has counted, which is longer while it does not rest
 	AvgProcessingMs float64   // time in the handler, per message
 	ErrorCount      uint64    // that the handler has returned, see [WithErrorsLogged]
 	LastActive      time.Time // when it last had something to do; zero: never

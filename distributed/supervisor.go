@@ -92,7 +92,7 @@ func (e *GiveUpError) Unwrap() []error { return []error{e.Reason, ErrShutdown} }
 // returns when all have been started. If one cannot be, those before are stopped again, the
 // last first. The error is a *[SpecError], a *[StartError], [ErrNameTaken] or
 // [ErrNodeStopped]. The supervisor has none above it: it is a root of the node's, which ends
-// when the node stops, or by [Supervisor.Stop].
+// when the node stops, or by [Supervisor.Stop]. It panics if the node is nil.
 func NewSupervisor(spec SupervisorSpec, node *Node) (*Supervisor, error) {
 	if node == nil {
 		panic("distributed: NewSupervisor: nil node")
@@ -139,8 +139,9 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	return err
 }
 
-// Wait waits until the supervisor has ended, and returns the reason; or the error of ctx if
-// that ends before.
+// Wait waits until the supervisor has ended, and returns the reason, which is never nil:
+// compare it with [ErrShutdown] by [errors.Is], or find the *[GiveUpError] in it. If ctx ends
+// before, it returns its error.
 func (s *Supervisor) Wait(ctx context.Context) error {
 	p := &s.ref.a.Process
 	return p.node.await(ctx, p)

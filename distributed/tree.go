@@ -85,7 +85,7 @@ type treeNode struct {
 	Waiting   int          `json:"waiting,omitempty"`
 	Handled   uint64       `json:"handled,omitempty"`
 	Errors    uint32       `json:"errors,omitempty"`
-	Since     float64      `json:"since,omitempty"`     // seconds: ProcessInfo.Since
+	BusyFor   float64      `json:"busyFor,omitempty"`   // seconds: ProcessInfo.BusyFor
 	Restarted uint64       `json:"restarted,omitempty"` // times
 	Restarts  uint64       `json:"restarts,omitempty"`  // of children
 	Children  *branch      `json:"children,omitempty"`  // nil: it has none
@@ -347,7 +347,7 @@ func (n *Node) look(item *treeItem) *treeNode {
 	defer p.mu.Unlock()
 	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors
 	if began := p.stats.began; began != 0 {
-		t.Since = (now - began).Seconds()
+		t.BusyFor = (now - began).Seconds()
 	}
 	return t
 }
