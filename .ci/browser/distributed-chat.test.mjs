@@ -78,6 +78,8 @@ await check("two talk", async () => {
   }
   await shot(ann, "talk-desktop-light");
   await shot(bob, "talk-phone-dark");
+  const bottom = await button(bob, "Crash the room").evaluate((b) => b.getBoundingClientRect().bottom - innerHeight);
+  equal(bottom <= 0, true); // the button that it is all about is in sight
 });
 
 await check("the room crashes in front of both, and what is said meanwhile waits", async () => {
@@ -103,7 +105,7 @@ await check("it comes back with its history, and nothing is lost", async () => {
 
 await check("nobody was disconnected", async () => {
   for (const page of [ann, bob]) {
-    const status = await page.locator("#status").textContent();
+    const status = await page.locator("#status .long").textContent();
     if (!/connection 1, open for \d+ s/.test(status)) throw new Error(status);
   }
 });

@@ -47,9 +47,15 @@ function connect() {
 
 function status(state) {
   $("status").dataset.state = state;
-  const seconds = Math.round((Date.now() - since) / 1000);
-  $("status").lastElementChild.textContent = state === "connected"
-    ? `connection ${connections}, open for ${seconds} s` : "connecting";
+  const [long, short] = $("status").querySelectorAll("span");
+  const time = span(Math.round((Date.now() - since) / 1000));
+  long.textContent = state === "connected" ? `connection ${connections}, open for ${time}` : "connecting";
+  short.textContent = state === "connected" ? time : "connecting";
+}
+function span(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 setInterval(() => status($("status").dataset.state), 1000);
 
@@ -72,6 +78,7 @@ function enter(next) {
   state(false);
   send("enter", { room, name: name() });
   for (const b of $("rooms").children) b.toggleAttribute("aria-current", b.textContent === room);
+  $("processes-title").textContent = `Processes of #${room}`;
   for (const p of ["supervisor", "store", "room"]) $(`p-${p}`).textContent = `${p}:${room}`;
 }
 
@@ -98,7 +105,10 @@ function show(message) {
   pending.delete(message.ref);
   if (message.seq > shown) {
     shown = message.seq;
+    const last = $("log").lastElementChild;
     const li = element("li", message.from === me ? "mine" : "");
+    li.dataset.from = `${message.from} ${message.name}`;
+    li.classList.toggle("goes-on", last?.dataset.from === li.dataset.from);
     li.append(element("span", "name", message.name), element("span", "bubble", message.text));
     $("log").append(li);
   }
