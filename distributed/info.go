@@ -243,6 +243,9 @@ func (s state) public() ProcessState {
 // handlerName returns what a person would call a handler: its type, or the function if it
 // is one.
 func handlerName(h any) string {
+	if _, ok := h.(standIn); ok {
+		return "socket"
+	}
 	if v := reflect.ValueOf(h); v.Kind() == reflect.Func {
 		if f := runtime.FuncForPC(v.Pointer()); f != nil {
 			return path.Base(f.Name()) // without the directories of the package
