@@ -202,7 +202,8 @@ func (a *actor[M]) callAny(ctx context.Context, w *waiter, v any) error {
 }
 
 // Wait waits until a process has ended, and returns its reason; [ErrProcessNotFound] if
-// there is none, and the error of ctx if that ends before. Messages that the process has
+// there is none, and the error of ctx if that ends before. It never returns nil: a process
+// that has done what it was there for ends with [ErrNormal], see [errors.Is]. Messages that the process has
 // sent before may still wait where they were sent to.
 func (n *Node) Wait(ctx context.Context, id ProcessID) error {
 	p, err := n.find(id)

@@ -115,13 +115,15 @@ func (l *children) setProcess(c *child, p *Process) {
 	}
 	w.all[p.serial%childRowLen] = c
 	w.n++
-	c.planned(false)
 	c.began = p.node.now()
 }
 
-// planned notes whether a restart of c is on its way. One that was before is not any more.
-func (c *child) planned(restart bool) {
+// plan notes whether a restart of c is on its way. One that was before is not any more.
+func (h *supervisor) plan(c *child, restart bool) {
 	c.turn++
+	if c.restarting != restart && c.spec.ID != "" {
+		h.awaited.set(c.spec.ID, restart)
+	}
 	c.restarting = restart
 	if c.delay != nil {
 		c.delay.Stop()
@@ -146,6 +148,7 @@ func (h *supervisor) start(c *child) error {
 		}
 	}
 	h.children.setProcess(c, p)
+	h.plan(c, false)
 	return nil
 }
 
@@ -213,7 +216,7 @@ func (h *supervisor) adopt(id ProcessID) (*Process, error) {
 // stop ends the process of c, if it has one, and the supervisor forgets it if it is
 // temporary, or has a template.
 func (h *supervisor) stop(c *child) {
-	c.planned(false)
+	h.plan(c, false)
 	if p := c.process; p != nil {
 		h.end(c, p, c.spec.Shutdown)
 		c.process = nil
@@ -248,7 +251,7 @@ func (h *supervisor) endAll() {
 	node := h.process.node
 	told := 0
 	for c := h.children.last; c != nil; c = c.prev {
-		c.planned(false)
+		h.plan(c, false)
 		if c.process == nil {
 			continue
 		}

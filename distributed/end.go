@@ -1,9 +1,6 @@
 package distributed
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // kill condemns the process in a way that it cannot delay. It is called with mu held; the
 // caller starts what it returns, if that is not nil, once mu is free.
@@ -58,7 +55,8 @@ func (p *Process) close() {
 
 // end is the death of a process, on its own goroutine. The order is fixed: nothing more is
 // taken, goroutines of Go are awaited, the handler terminates if it has ever begun, names
-// and whatever else others may want are free, and then everybody is told.
+// and whatever else others may want are free, and then everybody is told: those who watch the
+// events of the node first.
 func (p *Process) end(reason error, began bool) {
 	p.mu.Lock()
 	if p.zombie {
@@ -105,7 +103,7 @@ func (p *Process) wasKilled() bool {
 // terminate calls Terminate.
 func (p *Process) terminate(reason error) {
 	t, ok := p.body.handlerOf().(Terminator)
-	if !ok || errors.Is(reason, ErrKilled) {
+	if !ok || endsAs(reason, ErrKilled) {
 		return
 	}
 	defer func() {
@@ -130,6 +128,7 @@ func (p *Process) finish(reason error) {
 		reason = ErrKilled
 	}
 	p.reason, p.state = reason, dead
+	n.died(p, reason)
 	w := p.watches
 	p.watches = nil
 	for v := w; v != nil; v = v.next {

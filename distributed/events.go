@@ -15,13 +15,15 @@ type EventType string
 
 // The events of a node, and what they tell:
 //
-//	Type                  ProcessID       Error
-//	ProcessStarted        the process     nil
-//	ProcessTerminated     the process     its reason
-//	ProcessZombie         the process     ErrKilled
-//	SupervisorRestarting  the supervisor  reason of the child that has ended
+//	Type                  ProcessID, PID  Child                     Error
+//	ProcessStarted        the process                               nil
+//	ProcessTerminated     the process                               its reason
+//	ProcessZombie         the process                               ErrKilled
+//	SupervisorRestarting  the supervisor  the child that has ended  its reason
 //
-// Each process tells of its start before it tells of its end.
+// Each process tells of its start before it tells of its end. Its supervisor, and whoever is
+// linked to it or monitors it, learns of the end once that has been told: so the end of a
+// child comes before the restart, and before the start of its successor.
 const (
 	ProcessStarted       EventType = "process_started"
 	ProcessTerminated    EventType = "process_terminated"
@@ -36,9 +38,11 @@ const (
 type SystemEvent struct {
 	Type      EventType
 	Timestamp time.Time
-	ProcessID ProcessID
-	NodeID    string // name of the node
-	Error     error  // reason of an end; nil where there is none
+	ProcessID ProcessID // a name may be that of several processes, one after the other
+	PID       PID       // the process of ProcessID
+	Child     PID       // see SupervisorRestarting; zero for other events, and if it was a start that has failed
+	NodeID    string    // name of the node
+	Error     error     // reason of an end; nil where there is none
 }
 
 // eventBus passes the events of a node to those who want to know.
@@ -69,7 +73,10 @@ const maxEvents = 4096
 // Monitor has f called for each event of the node from now on: one after the other, in the
 // order in which they happened, on a goroutine of the node's. A panic of f is logged. Events
 // that are too many for f are dropped, and counted in [NodeStats]: 4096 may wait. stop ends
-// it; f may be running then, and is not called any more.
+// it; f may be running then, and is not called any more. It panics if f is nil.
+//
+// A process that wants to know of the end of another has [Process.Monitor], which loses
+// nothing.
 func (n *Node) Monitor(f func(SystemEvent)) (stop func()) {
 	if f == nil {
 		panic("distributed: Monitor: nil function")
@@ -100,13 +107,14 @@ func (b *eventBus) remove(o *observer) {
 // tell tells of an event of a process.
 func (n *Node) tell(t EventType, p *Process, err error) {
 	if n.events.watched.Load() {
-		n.happened(t, p.ID(), err)
+		n.happened(SystemEvent{Type: t, ProcessID: p.ID(), PID: p.PID(), Error: err})
 	}
 }
 
-// happened tells of an event. It may be called with the mu of a process held.
-func (n *Node) happened(t EventType, id ProcessID, err error) {
-	e := SystemEvent{Type: t, ProcessID: id, NodeID: n.identity.name, Error: err}
+// happened tells of an event, which needs no time and no node. It may be called with the mu
+// of a process held.
+func (n *Node) happened(e SystemEvent) {
+	e.NodeID = n.identity.name
 	b := &n.events
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -101,6 +101,17 @@ func ordered(reason error) bool {
 	return errors.Is(reason, ErrNormal) || errors.Is(reason, ErrShutdown)
 }
 
+// endsAs reports whether a reason is another one to those who act on it. How the child of a
+// supervisor has ended does not say how the supervisor has, which was in good order.
+func endsAs(reason, other error) bool {
+	var gaveUp *GiveUpError
+	var notStarted *StartError
+	if errors.As(reason, &gaveUp) || errors.As(reason, &notStarted) {
+		return other == ErrShutdown
+	}
+	return errors.Is(reason, other)
+}
+
 // Down tells a process that has a monitor that the process it watches has ended.
 // A [HandleDown] gets it, or a Handle that takes any message.
 type Down struct {

@@ -121,7 +121,7 @@ func (n *Node) watch(group string, f func(GroupEvent)) (w *groupWatcher, members
 // each change from exactly then on: one after the other, in their order, on a goroutine of
 // the node's. A group without members can be watched too. When f is late by more than 4096
 // changes it is told the members at that time instead: see [GroupMembers]. stop ends the
-// watch; an event that is on its way may still come.
+// watch; an event that is on its way may still come. It panics if f is nil.
 func (n *Node) WatchGroup(group string, f func(GroupEvent)) (members []ProcessID, stop func()) {
 	if f == nil {
 		panic("distributed: WatchGroup: nil function")

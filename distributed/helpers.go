@@ -85,7 +85,11 @@ func (t *Timer) remove() bool {
 }
 
 // SendAfter sends m to a process after a time, unless p ends before, to which the timer
-// belongs. A process that sends to itself has a timeout.
+// belongs. A process that sends to itself has a timeout:
+//
+//	self, err := distributed.RefOf[message](p)
+//	…
+//	r.retry = distributed.SendAfter(p, time.Second, self, message{retry: true})
 func SendAfter[M any](p *Process, d time.Duration, to Ref[M], m M) *Timer {
 	t := &Timer{p: p}
 	p.mu.Lock()

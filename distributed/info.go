@@ -18,7 +18,7 @@ type ProcessState string
 // The states of a process.
 const (
 	StateIdle    ProcessState = "idle"    // there is nothing to do, and no goroutine
-	StateRunning ProcessState = "running" // it has a goroutine
+	StateRunning ProcessState = "running" // it handles messages, on a goroutine
 	StateEnding  ProcessState = "ending"  // it takes nothing more
 )
 
@@ -32,7 +32,7 @@ type ProcessInfo struct {
 	Parent  ProcessID
 
 	Queue   int // messages that wait, with those that were put aside
-	Room    int // how many more may
+	Free    int // how many more may
 	Senders int // that wait for room
 	Callers int // calls and others that wait for a reply of the process, or for its end
 
@@ -47,9 +47,9 @@ type ProcessInfo struct {
 	Errors  uint64        // that the handler has returned, see WithErrorsLogged
 	Busy    time.Duration // for which it had something to do, ever
 
-	// Since is for how long it has had something to do without a rest. Its handler has had
+	// BusyFor is for how long it has had something to do without a rest. Its handler has had
 	// the message that it is handling for no longer. 0: it has nothing to do.
-	Since time.Duration
+	BusyFor time.Duration
 }
 
 // Processes returns the addresses of all processes, in no order. A process that begins or
@@ -165,12 +165,12 @@ func (p *Process) info() ProcessInfo {
 	p.mu.Lock()
 	i.ID, i.State = p.id, p.state.public()
 	i.Queue, i.TrapsExits = p.body.waiting(), p.trapped
-	i.Room = max(p.body.free(), 0)
+	i.Free = max(p.body.free(), 0)
 	i.Handled, i.Errors = p.stats.handled+p.body.inHand(), uint64(p.stats.errors)
 	i.Busy = p.stats.busy
 	if began := p.stats.began; began != 0 {
-		i.Since = now - began
-		i.Busy += i.Since
+		i.BusyFor = now - began
+		i.Busy += i.BusyFor
 	}
 	for w := p.watches; w != nil; w = w.next {
 		if w.watcher == nil {
@@ -245,6 +245,9 @@ func (s state) public() ProcessState {
 // handlerName returns what a person would call a handler: its type, or the function if it
 // is one.
 func handlerName(h any) string {
+	if _, ok := h.(standIn); ok {
+		return "socket"
+	}
 	if v := reflect.ValueOf(h); v.Kind() == reflect.Func {
 		if f := runtime.FuncForPC(v.Pointer()); f != nil {
 			return path.Base(f.Name()) // without the directories of the package

@@ -64,10 +64,10 @@ func TestInfoTellsWhatThereIsToKnow(t *testing.T) {
 		got, err := n.Info("also")
 		want := distributed.ProcessInfo{
 			ID: "it", PID: r.PID(), Names: []distributed.ProcessID{"also", "it"}, State: distributed.StateRunning,
-			Handler: got.Handler, Parent: "top", Queue: 2, Room: 0, Senders: 1, Callers: 1,
+			Handler: got.Handler, Parent: "top", Queue: 2, Free: 0, Senders: 1, Callers: 1,
 			Links: []distributed.ProcessID{"peer", "top"}, Monitors: []distributed.ProcessID{"peer", "peer"},
 			MonitoredBy: []distributed.ProcessID{w.ID()}, Groups: []string{"f", "g"}, Capabilities: []string{"a", "b"},
-			Handled: 3, Errors: 1, Busy: 10 * time.Second, Since: 10 * time.Second,
+			Handled: 3, Errors: 1, Busy: 10 * time.Second, BusyFor: 10 * time.Second,
 		}
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("%v, got\n%+v, want\n%+v", err, got, want)
@@ -76,7 +76,7 @@ func TestInfoTellsWhatThereIsToKnow(t *testing.T) {
 			t.Errorf("handler %q", got.Handler)
 		}
 		got, _ = n.Info("top")
-		if got.Handler != "*distributed.Plan" || !got.TrapsExits || got.State != distributed.StateIdle || got.Since != 0 {
+		if got.Handler != "*distributed.Plan" || !got.TrapsExits || got.State != distributed.StateIdle || got.BusyFor != 0 {
 			t.Errorf("top: %+v", got)
 		}
 		if got, _ := n.Info("peer"); fmt.Sprint(got.MonitoredBy, got.Links) != "[it it] [it]" {
@@ -185,7 +185,7 @@ func TestVarsHaveTheNamesThatArePromised(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		got := expvar.Func(n.Vars).String()
 		want := `{"name":"n","uptime_seconds":1.5,"processes":2,"zombies":0,"spawned":4,"ended":2,"crashed":1,` +
-			`"messages_dropped":0,"events_lost":0}`
+			`"gave_up":0,"messages_dropped":0,"events_lost":0}`
 		if got != want || !json.Valid([]byte(got)) {
 			t.Errorf("got %s, want %s", got, want)
 		}

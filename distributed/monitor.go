@@ -54,6 +54,12 @@ func (w *watch) detach() {
 // handled before the Down. Several monitors of one process are told each; a monitor of a
 // name is one of the process that has it now. It panics if the handler has no way to take
 // a Down.
+//
+// A process that is being started again has no name for a while: who monitors a name again as
+// soon as its Down comes gets a Down at once each time until then. It waits a little before,
+// for example with [SendAfter].
+//
+// [Node.Monitor] is another thing: it tells of the events of all processes of a node.
 func (p *Process) Monitor(id ProcessID) MonitorRef {
 	if !p.body.takesSignal(Down{}) {
 		panic("distributed: Monitor: the process has no HandleDown")

@@ -31,6 +31,7 @@ type Node struct {
 	zombies atomic.Int64
 	ended   atomic.Uint64 // processes
 	crashed atomic.Uint64 // processes that have ended with another reason than good order
+	gaveUp  atomic.Uint64 // supervisors
 	dropped atomic.Uint64 // messages: their process had ended, or they were too many
 
 	stopping atomic.Bool
@@ -151,14 +152,23 @@ func (n *Node) now() time.Duration { return time.Since(n.start) + 1 }
 // Len returns how many processes there are.
 func (n *Node) Len() int { return int(n.count.Load()) }
 
-// gone is told that a process has ended.
-func (n *Node) gone(p *Process, reason error) {
+// died is told that a process is dead. It is called with the mu of the process held, so that
+// nobody sees it dead before the event is on its way: its supervisor starts another then.
+func (n *Node) died(p *Process, reason error) {
 	n.ended.Add(1)
 	if !ordered(reason) {
 		n.crashed.Add(1)
+	}
+	if n.events.watched.Load() {
+		n.happened(SystemEvent{Type: ProcessTerminated, ProcessID: p.ident(), PID: p.PID(), Error: reason})
+	}
+}
+
+// gone is told that everybody has been told that a process has ended.
+func (n *Node) gone(p *Process, reason error) {
+	if !ordered(reason) {
 		n.logCrash(p, reason)
 	}
-	n.tell(ProcessTerminated, p, reason)
 	n.leave()
 }
 
@@ -185,7 +195,7 @@ func (n *Node) leave() {
 	}
 }
 
-// Stop is [Node.Shutdown] with the [WithStopTimeout] of the node. Called by a process it
+// Stop is [Node.Shutdown], which drops the messages that wait, with the [WithStopTimeout] of the node. Called by a process it
 // cannot wait for that one: there, use Shutdown with the process as its context.
 func (n *Node) Stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), n.opts.stopTimeout)
@@ -193,7 +203,8 @@ func (n *Node) Stop() {
 	_ = n.Shutdown(ctx) // what is left then has been killed
 }
 
-// Shutdown ends all processes: the supervisors that have none, with everybody below them,
+// Shutdown ends all processes, without what waits for them: messages that they have not begun
+// to handle are dropped. First go the supervisors that have none, with everybody below them,
 // the latest first and one after the other; and then the rest, at once. From its call on
 // nothing is spawned any more: [ErrNodeStopped]. When ctx ends before they have, those
 // left are killed, and its error is returned.

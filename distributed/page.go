@@ -151,13 +151,13 @@ type details struct {
 	Handler    string       `json:"handler"`
 	Parent     ProcessID    `json:"parent,omitempty"`
 	Queue      int          `json:"queue"`
-	Room       int          `json:"room"`
+	Free       int          `json:"free"`
 	Senders    int          `json:"senders,omitempty"`
 	Callers    int          `json:"callers,omitempty"`
 	Handled    uint64       `json:"handled"`
 	Errors     uint64       `json:"errors,omitempty"`
-	Busy       float64      `json:"busy"` // seconds
-	Since      float64      `json:"since,omitempty"`
+	Busy       float64      `json:"busy"`              // seconds
+	BusyFor    float64      `json:"busyFor,omitempty"` // seconds
 	TrapsExits bool         `json:"traps,omitempty"`
 	Lists      []pageList   `json:"lists,omitempty"`
 }
@@ -172,8 +172,8 @@ type pageList struct {
 func detailsOf(i *ProcessInfo) details {
 	d := details{
 		ID: i.ID, PID: i.PID.String(), State: i.State, Handler: i.Handler, Parent: i.Parent,
-		Queue: i.Queue, Room: i.Room, Senders: i.Senders, Callers: i.Callers,
-		Handled: i.Handled, Errors: i.Errors, Busy: i.Busy.Seconds(), Since: i.Since.Seconds(), TrapsExits: i.TrapsExits,
+		Queue: i.Queue, Free: i.Free, Senders: i.Senders, Callers: i.Callers,
+		Handled: i.Handled, Errors: i.Errors, Busy: i.Busy.Seconds(), BusyFor: i.BusyFor.Seconds(), TrapsExits: i.TrapsExits,
 	}
 	addList(&d, "Names", i.Names)
 	addList(&d, "Groups", i.Groups)

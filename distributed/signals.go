@@ -1,7 +1,5 @@
 package distributed
 
-import "errors"
-
 // signal is a Down or an Exit that waits behind the messages that came before it.
 type signal struct {
 	before uint64 // how many messages ever came before it
@@ -91,13 +89,13 @@ func (p *Process) told(sender *Process, from PID, reason error, kind exitKind) {
 func (p *Process) judge(sender *Process, from PID, reason error, kind exitKind) (loop func()) {
 	mine := sender != nil && p.parent() == sender
 	switch {
-	case kind == byRequest && errors.Is(reason, ErrKilled):
+	case kind == byRequest && endsAs(reason, ErrKilled):
 		return p.kill()
 	case p.state >= ending:
 		return nil
 	case p.trapped && !mine:
 		return p.notify(Exit{From: from, Reason: reason})
-	case errors.Is(reason, ErrNormal) && !mine && sender != p:
+	case endsAs(reason, ErrNormal) && !mine && sender != p:
 		return nil
 	}
 	return p.condemn(reason)

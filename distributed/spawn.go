@@ -113,12 +113,16 @@ func WithKeepLatest(messages int, key func(m interface{}) interface{}) SpawnOpti
 }
 
 // WithLink links the new process to another before it does anything: see
-// [Node.LinkProcesses].
+// [Node.LinkProcesses]. It panics if p is nil.
 func WithLink(p *Process) SpawnOption {
+	if p == nil {
+		panic("distributed: WithLink: nil process")
+	}
 	return func(o *spawnOptions) { o.links = append(o.links, p) }
 }
 
 // WithTrapExit has the new process trap exits from the beginning: see [Process.TrapExit].
+// [SpawnHandler] panics if the handler has no way to take an [Exit].
 func WithTrapExit() SpawnOption { return func(o *spawnOptions) { o.trap = true } }
 
 // WithPriority sets the priority. Default: [PriorityNormal].
@@ -152,11 +156,11 @@ func withSpawned(f func(*Process)) SpawnOption { return func(o *spawnOptions) { 
 // that many. It is advice to a scheduler that may not need it.
 type Priority uint8
 
-// The priorities: 256, 64 and 1024 messages.
+// The priorities.
 const (
-	PriorityNormal Priority = iota
-	PriorityLow
-	PriorityHigh
+	PriorityNormal Priority = iota // 256 messages
+	PriorityLow                    // 64
+	PriorityHigh                   // 1024
 )
 
 func (p Priority) budget() uint16 {
@@ -170,7 +174,7 @@ func (p Priority) budget() uint16 {
 }
 
 // Spawn starts a process that handles messages with a function. The error is
-// [ErrNodeStopped], or that of an option.
+// [ErrNodeStopped], or that of an option. It panics if handle is nil.
 func Spawn[M any](n *Node, handle func(p *Process, m M) error, opts ...SpawnOption) (Ref[M], error) {
 	if handle == nil {
 		panic("distributed: Spawn: nil function")
@@ -180,7 +184,7 @@ func Spawn[M any](n *Node, handle func(p *Process, m M) error, opts ...SpawnOpti
 
 // SpawnHandler is [Spawn] for a Handler. It waits for Init, if there is one, and returns
 // the reason if the process has ended before that has returned nil: its error as a rule, or
-// a *[PanicError].
+// a *[PanicError]. It panics if h is nil, and as its options say.
 func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], error) {
 	if h == nil {
 		panic("distributed: SpawnHandler: nil Handler")
@@ -314,7 +318,7 @@ func (p *Process) appear(o *spawnOptions) error {
 	n := p.node
 	n.registry.add(p)
 	if n.events.watched.Load() {
-		n.happened(ProcessStarted, p.ident(), nil)
+		n.happened(SystemEvent{Type: ProcessStarted, ProcessID: p.ident(), PID: p.PID()})
 	}
 	return nil
 }
@@ -363,11 +367,12 @@ func (f ProcessFunc) Handle(p *Process, m interface{}) error { return f(p, p.ID(
 // the defaults.
 type ProcessOptions struct {
 	Priority     Priority
-	MailboxSize  int // messages that may wait; zero: the [WithMailboxSize] of the node
+	MailboxSize  int // messages that may wait; zero: the [WithMailboxSize] of the node; negative: a panic
 	Capabilities []string
 }
 
-// SpawnProcess starts a process and returns its unique id. The error is [ErrNodeStopped].
+// SpawnProcess starts a process and returns its unique id. The error is [ErrNodeStopped]. It
+// panics if fn is nil, as the others do that spawn.
 func (n *Node) SpawnProcess(fn ProcessFunc) (ProcessID, error) {
 	return n.SpawnProcessWithOptions(fn, ProcessOptions{})
 }
@@ -378,12 +383,14 @@ func (n *Node) SpawnProcessWithID(id ProcessID, fn ProcessFunc) (ProcessID, erro
 	return n.SpawnProcessWithIDAndOptions(id, fn, ProcessOptions{})
 }
 
-// SpawnProcessWithOptions is [Node.SpawnProcess] with options.
+// SpawnProcessWithOptions is [Node.SpawnProcess] with options. It panics if MailboxSize is
+// negative.
 func (n *Node) SpawnProcessWithOptions(fn ProcessFunc, opts ProcessOptions) (ProcessID, error) {
 	return n.spawnFunc(fn, opts)
 }
 
-// SpawnProcessWithIDAndOptions is [Node.SpawnProcessWithID] with options.
+// SpawnProcessWithIDAndOptions is [Node.SpawnProcessWithID] with options. It panics if
+// MailboxSize is negative.
 func (n *Node) SpawnProcessWithIDAndOptions(id ProcessID, fn ProcessFunc, opts ProcessOptions) (ProcessID, error) {
 	if err := checkName(id); err != nil {
 		return "", err

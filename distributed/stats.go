@@ -6,7 +6,7 @@ import "time"
 type ProcessStats struct {
 	ProcessID       ProcessID
 	MessagesTotal   uint64    // whose handler has begun
-	MessagesPerSec  float64   // over the last second, or longer while it does not rest
+	MessagesPerSec  float64   // over the last second that it has counted, which is longer while it does not rest
 	AvgProcessingMs float64   // time in the handler, per message
 	ErrorCount      uint64    // that the handler has returned, see [WithErrorsLogged]
 	LastActive      time.Time // when it last had something to do; zero: never
@@ -88,6 +88,7 @@ type NodeStats struct {
 	Spawned   uint64 // ever
 	Ended     uint64
 	Crashed   uint64 // of those that have ended, with another reason than good order
+	GaveUp    uint64 // supervisors whose children have ended too often, see [GiveUpError]
 	Dropped   uint64 // messages: they were too many, or their process ended before
 	Lost      uint64 // events, see [Node.Monitor]
 }
@@ -100,6 +101,7 @@ func (n *Node) Stats() NodeStats {
 		Spawned:   n.serial.Load() - n.refused.Load(),
 		Ended:     n.ended.Load(),
 		Crashed:   n.crashed.Load(),
+		GaveUp:    n.gaveUp.Load(),
 		Dropped:   n.dropped.Load(),
 		Lost:      n.events.lost.Load(),
 	}

@@ -166,8 +166,8 @@ func TestEventsSayWhatWhenWhoAndWhy(t *testing.T) {
 		sink(t, n)
 		synctest.Wait()
 		want := []distributed.SystemEvent{
-			{Type: distributed.ProcessStarted, Timestamp: started, ProcessID: "a", NodeID: "n"},
-			{Type: distributed.ProcessTerminated, Timestamp: started.Add(time.Second), ProcessID: "a", NodeID: "n", Error: boom},
+			{Type: distributed.ProcessStarted, Timestamp: started, ProcessID: "a", PID: r.PID(), NodeID: "n"},
+			{Type: distributed.ProcessTerminated, Timestamp: started.Add(time.Second), ProcessID: "a", PID: r.PID(), NodeID: "n", Error: boom},
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)

@@ -69,7 +69,8 @@ func (e *StartError) Error() string {
 func (e *StartError) Unwrap() []error { return []error{e.Err, ErrShutdown} }
 
 // GiveUpError is the reason of a supervisor whose children have ended too often. It wraps
-// [ErrShutdown], as in OTP: a permanent supervisor is started again by its own.
+// Reason, and [ErrShutdown], which is what counts for those that are told of it, as in OTP: a
+// permanent supervisor is started again by its own.
 type GiveUpError struct {
 	Supervisor ProcessID
 	Child      ProcessID // that has ended last
@@ -80,18 +81,18 @@ type GiveUpError struct {
 
 // Error says all that.
 func (e *GiveUpError) Error() string {
-	return fmt.Sprintf("distributed: supervisor %s gives up: more than %d restarts within %v, the last of %q: %v",
-		e.Supervisor, e.Restarts, e.Period, e.Child, e.Reason)
+	return fmt.Sprintf("distributed: supervisor %s gives up: more than %s within %v, the last of %q: %v",
+		e.Supervisor, count(e.Restarts, "restart", "restarts"), e.Period, e.Child, e.Reason)
 }
 
-// Unwrap returns [ErrShutdown].
-func (e *GiveUpError) Unwrap() error { return ErrShutdown }
+// Unwrap returns Reason and [ErrShutdown].
+func (e *GiveUpError) Unwrap() []error { return []error{e.Reason, ErrShutdown} }
 
 // NewSupervisor starts a supervisor on a node, and its children one after the other: it
 // returns when all have been started. If one cannot be, those before are stopped again, the
 // last first. The error is a *[SpecError], a *[StartError], [ErrNameTaken] or
 // [ErrNodeStopped]. The supervisor has none above it: it is a root of the node's, which ends
-// when the node stops, or by [Supervisor.Stop].
+// when the node stops, or by [Supervisor.Stop]. It panics if the node is nil.
 func NewSupervisor(spec SupervisorSpec, node *Node) (*Supervisor, error) {
 	if node == nil {
 		panic("distributed: NewSupervisor: nil node")
@@ -138,8 +139,9 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	return err
 }
 
-// Wait waits until the supervisor has ended, and returns the reason; or the error of ctx if
-// that ends before.
+// Wait waits until the supervisor has ended, and returns the reason, which is never nil:
+// compare it with [ErrShutdown] by [errors.Is], or find the *[GiveUpError] in it. If ctx ends
+// before, it returns its error.
 func (s *Supervisor) Wait(ctx context.Context) error {
 	p := &s.ref.a.Process
 	return p.node.await(ctx, p)

@@ -24,6 +24,7 @@ type supervisor struct {
 
 	starting atomic.Pointer[Process] // the child that is being started
 	restarts atomic.Uint64           // of children, ever
+	awaited  awaited
 
 	// The goroutine's own.
 	children children
@@ -122,7 +123,7 @@ func (h *supervisor) HandleExit(p *Process, e Exit) error {
 	growStack(0)
 	switch restart.Decide(restart.Kind(c.spec.Restart), ordered(reason)) {
 	case restart.Restart:
-		return h.restart(c, reason)
+		return h.restart(c, e.From, reason)
 	case restart.Keep:
 		h.children.forgetProcess(c)
 		if h.simple() {

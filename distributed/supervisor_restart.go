@@ -8,19 +8,22 @@ import (
 	"github.com/kleeedolinux/socket.go/distributed/internal/restart"
 )
 
-// restart starts c again, which has ended or could not be started, with all that the
-// strategy says; or gives up.
-func (h *supervisor) restart(c *child, reason error) error {
+// restart starts c again, whose process has ended, or which could not be started, with all
+// that the strategy says; or gives up.
+func (h *supervisor) restart(c *child, ended PID, reason error) error {
 	p := h.process
 	if !h.window.Add(p.node.now()) {
 		err := &GiveUpError{p.ID(), c.spec.ID, reason, h.window.Max, h.window.Period}
+		p.node.gaveUp.Add(1)
 		h.log(slog.LevelError, "distributed: supervisor gives up", c, reason)
 		return err
 	}
-	p.node.tell(SupervisorRestarting, p, reason)
+	if p.node.events.watched.Load() {
+		p.node.happened(SystemEvent{Type: SupervisorRestarting, ProcessID: p.ID(), PID: p.PID(), Child: ended, Error: reason})
+	}
 	c.restarts++
 	h.restarts.Add(1)
-	c.planned(true)
+	h.plan(c, true)
 	h.stopSiblings(c)
 	b := restart.Backoff(c.spec.Backoff)
 	if b.Min == 0 {
@@ -97,15 +100,15 @@ func (h *supervisor) startAgain(c *child) {
 // tryAgain has x, which could not be started, started again later.
 func (h *supervisor) tryAgain(x *child, err error) {
 	if p := h.process; p.node.stopping.Load() {
-		x.planned(false) // nothing is started any more, and that is no fault of the child's
+		h.plan(x, false) // nothing is started any more, and that is no fault of the child's
 		return
 	}
 	h.log(slog.LevelError, "distributed: child not started", x, err)
-	x.planned(true)
+	h.plan(x, true)
 	turn := x.turn
 	Cast(h.self(), order(orderFunc(func(h *supervisor) error {
 		if x.turn == turn {
-			return h.restart(x, err)
+			return h.restart(x, PID{}, err)
 		}
 		return nil
 	})))
@@ -117,7 +120,7 @@ func (h *supervisor) ignored(c *child, err error) bool {
 	if !errors.Is(err, ErrIgnore) {
 		return false
 	}
-	c.planned(false)
+	h.plan(c, false)
 	h.children.forgetProcess(c)
 	if c.spec.Restart == Temporary || h.simple() {
 		h.children.remove(c)

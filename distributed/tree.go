@@ -23,8 +23,8 @@ type description struct {
 }
 
 // childDescription is what a supervisor knows of a child. A supervisor that can tell no
-// more than what it was given leaves process and state to be found out: the child is the one
-// that is registered under its name.
+// more than what it was given leaves the process to be found out: the child is the one that
+// is registered under its name.
 type childDescription struct {
 	name     string
 	process  *Process // nil: there is none at the moment
@@ -85,7 +85,7 @@ type treeNode struct {
 	Waiting   int          `json:"waiting,omitempty"`
 	Handled   uint64       `json:"handled,omitempty"`
 	Errors    uint32       `json:"errors,omitempty"`
-	Since     float64      `json:"since,omitempty"`     // seconds: ProcessInfo.Since
+	BusyFor   float64      `json:"busyFor,omitempty"`   // seconds: ProcessInfo.BusyFor
 	Restarted uint64       `json:"restarted,omitempty"` // times
 	Restarts  uint64       `json:"restarts,omitempty"`  // of children
 	Children  *branch      `json:"children,omitempty"`  // nil: it has none
@@ -254,10 +254,12 @@ func (n *Node) grow(f *family, families map[*Process]*family, left *int, most in
 func (n *Node) findChildren(supervisor *Process, all []childDescription) {
 	for i := range all {
 		c := &all[i]
-		if c.process != nil || c.state != "" {
+		if c.process != nil {
 			continue
 		}
-		c.state = "not running"
+		if c.state == "" {
+			c.state = "not running"
+		}
 		if p := n.registry.byName(ProcessID(c.name)); p != nil && p.isChildOf(supervisor) {
 			c.process = p
 		}
@@ -343,7 +345,7 @@ func (n *Node) look(item *treeItem) *treeNode {
 	defer p.mu.Unlock()
 	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors
 	if began := p.stats.began; began != 0 {
-		t.Since = (now - began).Seconds()
+		t.BusyFor = (now - began).Seconds()
 	}
 	return t
 }

@@ -78,8 +78,8 @@ func (t *treeNode) words() string {
 	if t.What != "" {
 		add("%s", printable(t.What))
 	}
-	if t.Since > 0 {
-		add("%s for %v", t.State, time.Duration(t.Since*float64(time.Second)).Round(time.Millisecond))
+	if t.BusyFor > 0 {
+		add("%s for %v", t.State, time.Duration(t.BusyFor*float64(time.Second)).Round(time.Millisecond))
 	} else {
 		add("%s", printable(string(t.State)))
 	}

@@ -11,6 +11,7 @@ type vars struct {
 	Spawned   uint64  `json:"spawned"`
 	Ended     uint64  `json:"ended"`
 	Crashed   uint64  `json:"crashed"`
+	GaveUp    uint64  `json:"gave_up"`
 	Dropped   uint64  `json:"messages_dropped"`
 	Lost      uint64  `json:"events_lost"`
 }
@@ -20,8 +21,8 @@ type vars struct {
 //	expvar.Publish("node", expvar.Func(node.Vars))
 //
 // As JSON they are an object with the members name, uptime_seconds, processes, zombies,
-// spawned, ended, crashed, messages_dropped and events_lost, of which the last five only
-// grow. It takes no lock and looks at no process, however many there are.
+// spawned, ended, crashed, gave_up, messages_dropped and events_lost, of which the last six
+// only grow. It takes no lock and looks at no process, however many there are.
 func (n *Node) Vars() interface{} { return n.vars() }
 
 func (n *Node) vars() vars {
@@ -34,6 +35,7 @@ func (n *Node) vars() vars {
 		Spawned:   s.Spawned,
 		Ended:     s.Ended,
 		Crashed:   s.Crashed,
+		GaveUp:    s.GaveUp,
 		Dropped:   s.Dropped,
 		Lost:      s.Lost,
 	}

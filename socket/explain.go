@@ -27,7 +27,8 @@ func serveExplanation(w http.ResponseWriter, r *http.Request) {
 		h.Set("Connection", "close") // or net/http waits for a body that nobody asked for
 	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	// connect-src: what the page says to type into the console has to work there as well.
+	h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(explanation) // nobody is left to tell

@@ -261,6 +261,20 @@ await check("the pages look as they should", async () => {
   }
 });
 
+// Evaluated as in the console, where a policy that is too narrow makes the socket end before it is open.
+await check("what the page of the endpoint says to type into the console works there", async () => {
+  const page = await visit(DESKTOP);
+  await page.goto(new URL("socket", base).href);
+  const typed = await page.locator("pre").textContent();
+  equal(await page.evaluate(`(() => { ${typed.replace("ws.onopen = () =>", "const opened = () =>")}
+    return new Promise((resolve) => {
+      ws.onopen = () => { opened(); resolve("open"); };
+      ws.onerror = () => resolve("refused");
+    }); })()`), "open");
+  await shot(page, "endpoint");
+  await page.context().close();
+});
+
 await check("no page complained", () => equal(complaints, []));
 
 await browser.close();

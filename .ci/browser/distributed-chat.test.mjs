@@ -78,6 +78,8 @@ await check("two talk", async () => {
   }
   await shot(ann, "talk-desktop-light");
   await shot(bob, "talk-phone-dark");
+  const bottom = await button(bob, "Crash the room").evaluate((b) => b.getBoundingClientRect().bottom - innerHeight);
+  equal(bottom <= 0, true); // the button that it is all about is in sight
 });
 
 await check("the room crashes in front of both, and what is said meanwhile waits", async () => {
@@ -103,7 +105,7 @@ await check("it comes back with its history, and nothing is lost", async () => {
 
 await check("nobody was disconnected", async () => {
   for (const page of [ann, bob]) {
-    const status = await page.locator("#status").textContent();
+    const status = await page.locator("#status .long").textContent();
     if (!/connection 1, open for \d+ s/.test(status)) throw new Error(status);
   }
 });
@@ -128,6 +130,43 @@ await check("a store that crashes loses the history, and the page says so", asyn
   await say(bob, "From the beginning, then");
   await sees(ann, "From the beginning, then");
   await shot(ann, "store-lost-desktop-light");
+});
+
+await check("an empty name changes nothing, and is no reason to complain", async () => {
+  const before = await texts(ann);
+  const field = ann.getByRole("textbox", { name: "Your name" });
+  for (const empty of ["", "   "]) {
+    await field.fill(empty);
+    await field.press("Enter");
+    equal([await field.inputValue(), await texts(ann), await ann.locator("#toast").isVisible()], ["Ann", before, false]);
+  }
+  await field.fill("Anna");
+  await field.press("Enter");
+  await bob.locator("#people").getByText("Anna", { exact: true }).waitFor();
+  await field.fill("Ann");
+  await field.press("Enter");
+  await bob.locator("#people").getByText("Ann", { exact: true }).waitFor();
+  equal(await texts(ann), before);
+});
+
+await check("who reads what was said before is left to it, until they say something", async () => {
+  for (let i = 0; i < 20; i++) await say(ann, `Line ${i}`);
+  await sees(bob, "Line 19");
+  const end = () => bob.evaluate(() => {
+    const s = document.getElementById("scroller");
+    return s.scrollHeight - s.scrollTop - s.clientHeight;
+  });
+  equal(await end() <= 1, true); // it has followed
+  await bob.locator("#scroller").evaluate((s) => new Promise((seen) => {
+    s.addEventListener("scroll", seen, { once: true });
+    s.scrollTop = 10;
+  }));
+  await say(ann, "Do you see this?");
+  await sees(bob, "Do you see this?");
+  equal(await bob.locator("#scroller").evaluate((s) => s.scrollTop), 10);
+  await say(bob, "Now I do");
+  await sees(bob, "Now I do");
+  equal(await end() <= 1, true);
 });
 
 await check("what people write is text, never markup", async () => {

@@ -47,8 +47,8 @@ async function visit(options) {
   page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
-    // Chromium reports a lost connection here as well, and that is part of the test.
-    if (!/net::ERR/.test(message.text())) complaints.push(message.text());
+    // Chromium reports a lost connection and a 404 here as well, and those are part of the test.
+    if (!/net::ERR|status of 404/.test(message.text())) complaints.push(message.text());
   });
   await page.goto(`${base}/processes`);
   await page.locator("#status[data-state=live]").waitFor();
@@ -103,6 +103,17 @@ await check("arrow keys move among the processes", async () => {
   await page.keyboard.press("Enter");
   equal(await page.locator("#details-name").textContent(), "peer");
   equal(await page.locator("#others .field button[aria-pressed=true]").count(), 1);
+  await page.getByRole("button", { name: "Close the details" }).click();
+});
+
+await check("a process is found by its name, also one that is not shown", async () => {
+  const field = page.getByRole("searchbox");
+  for (const [name, says] of [["patient", "199, room for"], ["nobody", "there is no such process"]]) {
+    await field.fill(name);
+    await field.press("Enter");
+    await details.getByText(says).waitFor();
+    equal(await page.locator("#details-name").textContent(), name);
+  }
   await page.getByRole("button", { name: "Close the details" }).click();
 });
 

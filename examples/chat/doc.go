@@ -4,7 +4,7 @@
 //	go run ./examples/chat
 //	go run ./examples/chat -connect ws://localhost:8080/socket -name ann -room lobby
 //
-// The first command serves a page on :8080 and the chat itself at /socket. The
+// The first command serves a page on localhost:8080 and the chat itself at /socket. The
 // page in web/ uses nothing but what a browser has: web/socket.js is a client
 // for the wire format, WebSocket and long polling, in one file. The second
 // command is the same chat over the Go client; a URL with the scheme http makes

@@ -19,7 +19,7 @@ import (
 const shutdownTimeout = 10 * time.Second
 
 func main() {
-	addr := flag.String("addr", ":8080", "address to serve on")
+	addr := flag.String("addr", "localhost:8080", "address to serve on; :8080 is that port of all networks")
 	people := flag.Int("max", 1000, "connections that the server takes at most")
 	connect := flag.String("connect", "", "be a terminal client of the chat at this URL, such as ws://localhost:8080/socket")
 	name := flag.String("name", "", "name in the chat, for -connect")

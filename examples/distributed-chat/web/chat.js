@@ -12,13 +12,16 @@ let me = ""; // the id of our socket
 let life = 0;
 let shown = 0; // seq of the last message in the log
 let down = false; // the room's process has crashed and has not come back
+let following = true; // the end of the conversation is in sight
 const pending = new Map(); // what we have said and not heard yet, by ref
 
 const name = () => $("name").value.trim();
+let called = ""; // the name that we have entered with
 try {
   $("name").value = sessionStorage.getItem("name") ?? "";
 } catch { /* a page without storage has no memory */ }
 $("name").value ||= `guest ${Math.floor(Math.random() * 900) + 100}`;
+called = name();
 
 function send(event, data) {
   if (ws?.readyState === WebSocket.OPEN) ws.send(JSON.stringify({ event, data }));
@@ -44,9 +47,15 @@ function connect() {
 
 function status(state) {
   $("status").dataset.state = state;
-  const seconds = Math.round((Date.now() - since) / 1000);
-  $("status").lastElementChild.textContent = state === "connected"
-    ? `connection ${connections}, open for ${seconds} s` : "connecting";
+  const [long, short] = $("status").querySelectorAll("span");
+  const time = span(Math.round((Date.now() - since) / 1000));
+  long.textContent = state === "connected" ? `connection ${connections}, open for ${time}` : "connecting";
+  short.textContent = state === "connected" ? time : "connecting";
+}
+function span(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 setInterval(() => status($("status").dataset.state), 1000);
 
@@ -57,14 +66,19 @@ function element(tag, className, text) {
   return e;
 }
 
+// What was said in the room stays until its history comes, which may be a while if it is down.
 function enter(next) {
-  if (next !== room) pending.clear();
+  if (next !== room) {
+    pending.clear();
+    following = true;
+    clear();
+  }
   room = next;
   history.replaceState(null, "", `#${encodeURIComponent(room)}`);
-  clear();
   state(false);
   send("enter", { room, name: name() });
   for (const b of $("rooms").children) b.toggleAttribute("aria-current", b.textContent === room);
+  $("processes-title").textContent = `Processes of #${room}`;
   for (const p of ["supervisor", "store", "room"]) $(`p-${p}`).textContent = `${p}:${room}`;
 }
 
@@ -82,14 +96,19 @@ function paint() {
     return li;
   }));
   $("empty").hidden = $("log").childElementCount + pending.size > 0;
-  $("scroller").scrollTop = $("scroller").scrollHeight;
+  if (following) $("scroller").scrollTop = $("scroller").scrollHeight;
 }
+// Who reads what was said before is left to it.
+$("scroller").onscroll = ({ target: s }) => { following = s.scrollHeight - s.scrollTop - s.clientHeight <= 40; };
 
 function show(message) {
   pending.delete(message.ref);
   if (message.seq > shown) {
     shown = message.seq;
+    const last = $("log").lastElementChild;
     const li = element("li", message.from === me ? "mine" : "");
+    li.dataset.from = `${message.from} ${message.name}`;
+    li.classList.toggle("goes-on", last?.dataset.from === li.dataset.from);
     li.append(element("span", "name", message.name), element("span", "bubble", message.text));
     $("log").append(li);
   }
@@ -132,10 +151,12 @@ const handlers = new Map(Object.entries({
     if (all.room !== room) return;
     me = all.you;
     life = all.life;
+    const place = $("scroller").scrollTop;
     clear();
     all.messages.forEach(show);
     state(false);
     resend();
+    if (!following) $("scroller").scrollTop = place;
   },
   chat: show,
   people({ room: of, names }) {
@@ -174,17 +195,24 @@ $("composer").onsubmit = (e) => {
   if (!text) return;
   const ref = crypto.getRandomValues(new Uint32Array(4)).join("-");
   pending.set(ref, { text });
+  following = true;
   $("text").value = "";
   send("say", { text, ref });
   paint();
 };
 $("crash-room").onclick = () => send("crash", "room");
 $("crash-store").onclick = () => send("crash", "store");
+// An empty name is none: the one before it is back.
 $("me").onsubmit = (e) => {
   e.preventDefault();
   $("name").blur();
 };
 $("name").onchange = () => {
+  if (!name()) {
+    $("name").value = called;
+    return;
+  }
+  called = name();
   try {
     sessionStorage.setItem("name", name());
   } catch { /* then not */ }
