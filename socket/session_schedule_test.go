@@ -294,7 +294,8 @@ func (s *schedule) broadcast(more int) {
 	for _, m := range members { // their numbers differ
 		down := s.down(m)
 		i := down.next()
-		if m.Join("one") != nil {
+		m.Join("one")
+		if len(s.server.In("one")) == 0 {
 			down.refuse(i) // it has ended since: nobody is sent anything
 			continue
 		}
