@@ -28,12 +28,6 @@ row("supervised", N) ->
     {ok, S} = supervisor:start_link(?MODULE, idle),
     [{ok, _} = supervisor:start_child(S, []) || _ <- lists:seq(1, N)],
     ok;
-row("watch", N) ->
-    [wave() || _ <- lists:seq(1, N div 1000)],
-    ok;
-row("down", N) ->
-    [begin [P ! stop || P <- wave()], downs(1000) end || _ <- lists:seq(1, N div 1000)],
-    ok;
 row("crash", N) ->
     error_logger:tty(false),
     logger:set_primary_config(level, none),
@@ -64,11 +58,6 @@ call(P, N) -> {ok, N} = gen:call(P, '$gen_call', N), call(P, N - 1).
 
 spawns(0) -> ok;
 spawns(N) -> spawn(fun() -> receive stop -> ok end end), spawns(N - 1).
-
-wave() -> [element(1, spawn_monitor(fun() -> receive stop -> ok end end)) || _ <- lists:seq(1, 1000)].
-
-downs(0) -> ok;
-downs(N) -> receive {'DOWN', _, _, _, _} -> downs(N - 1) end.
 
 crashes(0) -> ok;
 crashes(N) -> receive {up, P} -> P ! crash, crashes(N - 1) end.
