@@ -116,6 +116,7 @@ func TestWriteWaitsForRoomAndStopsWaiting(t *testing.T) {
 			t.Errorf("Write() = %v, want nil when there is room", err)
 		}
 		w.want("and the one that waited, but not the one given up", gotText("waits"))
+		synctest.Wait() // the writer has noticed that it is gone
 		cancelled, cancel2 := context.WithCancel(t.Context())
 		cancel2()
 		must(t, c.Write(cancelled, transport.MessageText, []byte("room wins over a cancelled context")))
