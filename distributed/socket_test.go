@@ -65,7 +65,7 @@ func (g *guest) HandleDown(p *distributed.Process, d distributed.Down) error {
 }
 
 func line(e distributed.RoomEvent) string {
-	text := fmt.Sprintf("%s %s %s%s%s", e.Kind, e.Room, e.SocketID, e.Event, e.Data)
+	text := fmt.Sprintf("%s %s %s%s%s", e.Kind, e.Room, e.SocketID, e.Event, string(e.Data))
 	if e.Missed > 0 {
 		text += fmt.Sprint(" missed ", e.Missed)
 	}

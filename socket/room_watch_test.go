@@ -29,7 +29,7 @@ func describe(e socket.RoomEvent, names map[string]string) string {
 		if e.Binary != nil {
 			return fmt.Sprintf("%s: %s %q", e.Room, e.Event, e.Binary)
 		}
-		return fmt.Sprintf("%s: %s %s", e.Room, e.Event, e.Data)
+		return fmt.Sprintf("%s: %s %s", e.Room, e.Event, string(e.Data))
 	}
 	return fmt.Sprintf("%s: %d %s", e.Room, e.Missed, e.Kind)
 }
@@ -236,7 +236,7 @@ func TestAPanicOfOneWhoWatchesARoomIsLogged(t *testing.T) {
 		server := e.serve()
 		var tr trace
 		_, stop := server.WatchRoom("red", func(e socket.RoomEvent) {
-			tr.add("%s", e.Data)
+			tr.add("%s", string(e.Data))
 			switch string(e.Data) {
 			case "1":
 				panic("no")
@@ -263,7 +263,7 @@ func TestEachOfThoseWhoWatchARoomMayStop(t *testing.T) {
 			var heard [3]trace
 			var stops [3]func()
 			for i := range heard {
-				_, stops[i] = server.WatchRoom("red", func(e socket.RoomEvent) { heard[i].add("%s", e.Data) })
+				_, stops[i] = server.WatchRoom("red", func(e socket.RoomEvent) { heard[i].add("%s", string(e.Data)) })
 			}
 			server.BroadcastToRoom("red", "x", 1)
 			synctest.Wait()
@@ -295,7 +295,7 @@ func TestWhoStopsToWatchARoomIsToldNothingThatWaits(t *testing.T) {
 		goOn := make(chan struct{})
 		var tr trace
 		_, stop := server.WatchRoom("red", func(e socket.RoomEvent) {
-			tr.add("%s", e.Data)
+			tr.add("%s", string(e.Data))
 			<-goOn
 		})
 		for n := range 4 {
