@@ -210,11 +210,11 @@ func (n *Node) Wait(ctx context.Context, id ProcessID) error {
 	if err != nil {
 		return err
 	}
-	return n.await(ctx, p)
+	return n.await(ctx, p, 0)
 }
 
-// await is Wait for a process.
-func (n *Node) await(ctx context.Context, p *Process) error {
+// await is Wait for a process, which gives up after a time too if that is not 0.
+func (n *Node) await(ctx context.Context, p *Process, within time.Duration) error {
 	w := n.waiter(p)
 	w.begin()
 	p.mu.Lock()
@@ -224,5 +224,5 @@ func (n *Node) await(ctx context.Context, p *Process) error {
 	if !there {
 		return reason
 	}
-	return w.wait(ctx, 0)
+	return w.wait(ctx, within)
 }

@@ -303,14 +303,7 @@ func (h *supervisor) await(p *Process, within time.Duration) (reason error, ende
 	if within == Infinity {
 		within = 0
 	}
-	w := p.node.waiter(p)
-	w.begin()
-	p.mu.Lock()
-	there := w.watch.attach()
-	p.mu.Unlock()
-	if there {
-		_ = w.wait(h.killed, within) // whatever has ended the wait: it is looked at now
-	}
+	_ = p.node.await(h.killed, p, within) // whatever has ended the wait: it is looked at now
 	return p.fate()
 }
 

@@ -218,7 +218,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 	n.mu.Unlock()
 	for i := len(roots) - 1; i >= 0 && ctx.Err() == nil; i-- {
 		roots[i].dismiss()
-		_ = n.await(ctx, roots[i]) // ctx is looked at after the last
+		_ = n.await(ctx, roots[i], 0) // ctx is looked at after the last
 	}
 	if ctx.Err() == nil {
 		for _, p := range n.registry.all(nil) {

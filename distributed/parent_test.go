@@ -44,7 +44,7 @@ func TestProcessWhoseSupervisorHasEndedEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if reason := r.a.node.await(t.Context(), &r.a.Process); reason != ErrProcessNotFound {
+		if reason := r.a.node.await(t.Context(), &r.a.Process, 0); reason != ErrProcessNotFound {
 			t.Errorf("reason %v", reason)
 		}
 	})

@@ -211,8 +211,10 @@ type standIns struct {
 func (t *standIns) get(n *Node, name ProcessID, id string) (Ref[SocketMessage], error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ref := t.m[id]; ref.a != nil && !ref.a.hasEnded() {
-		return ref, nil
+	if ref := t.m[id]; ref.a != nil {
+		if _, ended := ref.a.fate(); !ended {
+			return ref, nil
+		}
 	}
 	s, ok := n.SocketServer.GetSocket(id)
 	if !ok {
@@ -242,13 +244,6 @@ func (t *standIns) end(id string, reason error) {
 	delete(t.m, id)
 	t.mu.Unlock()
 	ref.a.told(nil, PID{}, reason, byRequest)
-}
-
-// hasEnded reports whether everybody has been told of its end.
-func (p *Process) hasEnded() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.state == dead
 }
 
 // standIn is the handler of a process that stands for a socket.

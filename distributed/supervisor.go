@@ -132,7 +132,7 @@ func (s *Supervisor) PID() PID { return s.ref.PID() }
 func (s *Supervisor) Stop(ctx context.Context) error {
 	p := &s.ref.a.Process
 	p.dismiss()
-	err := p.node.await(ctx, p)
+	err := p.node.await(ctx, p, 0)
 	if _, ended := p.fate(); ended {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 // before, it returns its error.
 func (s *Supervisor) Wait(ctx context.Context) error {
 	p := &s.ref.a.Process
-	return p.node.await(ctx, p)
+	return p.node.await(ctx, p, 0)
 }
 
 // StartChild starts one more child, and returns its address when it has been started. It is

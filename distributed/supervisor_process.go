@@ -169,7 +169,7 @@ func (h *supervisor) gone() {
 		q.told(p, p.PID(), ErrKilled, byRequest)
 	}
 	for _, q := range left {
-		_ = p.node.await(context.Background(), q) // a zombie at the latest
+		_ = p.node.await(context.Background(), q, 0) // a zombie at the latest
 	}
 }
 
