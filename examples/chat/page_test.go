@@ -1,71 +1,11 @@
 package main
 
 import (
-	"io/fs"
-	"net/http"
-	"net/http/httptest"
-	"regexp"
-	"strings"
 	"testing"
+
+	"github.com/kleeedolinux/socket.go/examples/internal/page/pagetest"
 )
 
-func TestPageHasSecurityHeaders(t *testing.T) {
-	for _, path := range []string{"/", "/chat.js", "/style.css", "/nothing-here"} {
-		w := httptest.NewRecorder()
-		pageHandler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-		for name, part := range map[string]string{
-			"Content-Security-Policy": "script-src 'self'",
-			"X-Content-Type-Options":  "nosniff",
-			"Referrer-Policy":         "no-referrer",
-		} {
-			if got := w.Header().Get(name); !strings.Contains(got, part) {
-				t.Errorf("GET %s: %s = %q, want %q in it", path, name, got, part)
-			}
-		}
-	}
-}
-
-func TestPageIsOnlyRead(t *testing.T) {
-	for method, want := range map[string]int{
-		http.MethodGet:    http.StatusOK,
-		http.MethodHead:   http.StatusOK,
-		http.MethodPost:   http.StatusMethodNotAllowed,
-		http.MethodDelete: http.StatusMethodNotAllowed,
-	} {
-		w := httptest.NewRecorder()
-		pageHandler().ServeHTTP(w, httptest.NewRequest(method, "/", nil))
-		if w.Code != want {
-			t.Errorf("%s / = %d, want %d", method, w.Code, want)
-		}
-	}
-}
-
-// The policy forbids what would be written in the page itself or come from
-// elsewhere, so none of it may be there.
-func TestPageKeepsToItsOwnPolicy(t *testing.T) {
-	forbidden := map[string]*regexp.Regexp{
-		"inline script":      regexp.MustCompile(`<script(?:[^>]*[^>/])?>[^<]`),
-		"inline style":       regexp.MustCompile(`<style|\sstyle=`),
-		"inline handler":     regexp.MustCompile(`<[^>]*\son[a-z]+=`),
-		"another host":       regexp.MustCompile(`(?:src|href)=["']?(?:https?:)?//|url\(|@import|from "(?:[^."]|\.[^/])`),
-		"markup from a text": regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function`),
-	}
-	err := fs.WalkDir(web, "web", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(web, path)
-		if err != nil {
-			return err
-		}
-		for what, pattern := range forbidden {
-			if found := pattern.Find(content); found != nil {
-				t.Errorf("%s has %s: %q", path, what, found)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+func TestPageHasSecurityHeaders(t *testing.T)  { pagetest.HasSecurityHeaders(t, pageHandler()) }
+func TestPageIsOnlyRead(t *testing.T)          { pagetest.IsOnlyRead(t, pageHandler()) }
+func TestPageKeepsToItsOwnPolicy(t *testing.T) { pagetest.KeepsToItsOwnPolicy(t, web) }

@@ -4,18 +4,12 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+
+	"github.com/kleeedolinux/socket.go/examples/internal/page"
 )
 
 //go:embed web
 var web embed.FS
-
-// contentPolicy allows the page its own files and connections to where it came
-// from, and nothing else: no inline script, no other host, no frame around it.
-// Trusted types make the browser refuse text as markup, wherever the page might
-// try to use it so.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
-	"require-trusted-types-for 'script'"
 
 // pageHandler serves the files of the page.
 func pageHandler() http.Handler {
@@ -23,21 +17,5 @@ func pageHandler() http.Handler {
 	if err != nil {
 		panic("BUG: " + err.Error()) // the name is a constant
 	}
-	server := http.FileServerFS(files)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", contentPolicy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-		h.Set("Cache-Control", "no-cache") // the files change with the program, not with their names
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			h.Set("Allow", "GET, HEAD")
-			http.Error(w, "this page is only read", http.StatusMethodNotAllowed)
-			return
-		}
-		server.ServeHTTP(w, r)
-	})
+	return page.Handler(files)
 }
