@@ -55,24 +55,35 @@ type child struct {
 
 func startChild(t *testing.T, addr string, up *auditor) *child {
 	t.Helper()
-	c := &child{cmd: exec.Command(os.Args[0], "-test.run=^TestSessionServerProcess$", "-child="+addr), eof: make(chan struct{})}
-	out, err := c.cmd.StdoutPipe()
+	c := new(child)
+	c.cmd, c.eof = startSelf(t, func(line string) {
+		var i int
+		if n, _ := fmt.Sscanf(line, "got %d", &i); n == 1 {
+			up.receive(i)
+		}
+	}, "-test.run=^TestSessionServerProcess$", "-child="+addr)
+	return c
+}
+
+// startSelf starts this test program as another process, and has said called for each line
+// that it prints. eof is closed when everything is read.
+func startSelf(t *testing.T, said func(line string), args ...string) (cmd *exec.Cmd, eof chan struct{}) {
+	t.Helper()
+	cmd, eof = exec.Command(os.Args[0], args...), make(chan struct{})
+	out, err := cmd.StdoutPipe()
 	if err == nil {
-		err = c.cmd.Start()
+		err = cmd.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { // owned by c: ends with the process
-		defer close(c.eof)
+	go func() { // ends with the process
+		defer close(eof)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var i int
-			if n, _ := fmt.Sscanf(lines.Text(), "got %d", &i); n == 1 {
-				up.receive(i)
-			}
+			said(lines.Text())
 		}
 	}()
-	return c
+	return cmd, eof
 }
 
 // kill ends the process without a word, and waits for what it has said before.

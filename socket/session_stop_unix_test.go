@@ -3,14 +3,12 @@
 package socket_test
 
 import (
-	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -112,24 +110,11 @@ func startStopped(t *testing.T, kept int) *stopped {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	s := &stopped{t: t, eof: make(chan struct{}), rng: rand.New(rand.NewPCG(*firstSeed, 10)), small: kept < 100}
+	s := &stopped{t: t, rng: rand.New(rand.NewPCG(*firstSeed, 10)), small: kept < 100}
 	for k := range 4 {
 		s.clients = append(s.clients, newStoppedClient(addr, k, kept))
 	}
-	s.cmd = exec.Command(os.Args[0], "-test.run=^TestStoppedServerProcess$", "-stopped="+addr, "-kept="+strconv.Itoa(kept))
-	out, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { // owned by s: ends with the process
-		defer close(s.eof)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			s.said(lines.Text())
-		}
-	}()
+	s.cmd, s.eof = startSelf(t, s.said, "-test.run=^TestStoppedServerProcess$", "-stopped="+addr, "-kept="+strconv.Itoa(kept))
 	t.Cleanup(func() {
 		for _, k := range s.clients {
 			k.c.Close()
