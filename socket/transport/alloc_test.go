@@ -2,12 +2,14 @@ package transport_test
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"reflect"
 	"runtime"
 	"testing"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/wsproto"
+	"github.com/kleeedolinux/socket.go/socket/internal/wsproto/deflate"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -97,6 +99,50 @@ func TestEchoAllocatesNothing(t *testing.T) {
 				t.Errorf("echoes of %d messages of %d bytes make %v allocations, want none", burst, size, n)
 			}
 		}
+	}
+}
+
+// The compressed message, what it is inflated into, the answer's compressed form and both
+// coders are memory that connections share.
+func TestCompressedEchoAllocatesNothing(t *testing.T) {
+	if raceEnabled || !canTry {
+		t.Skip("the race detector allocates, and so do systems without raw connections")
+	}
+	for _, size := range []int{600, 1000, 3000} {
+		server, client := loopback(t)
+		params := &wsproto.DeflateParams{ServerNoTakeover: true, ClientNoTakeover: true, ServerBits: 15, ClientBits: 15}
+		c := transport.NewTestConn(server, wsproto.RoleServer, transport.Limits{}, params, nil)
+		ended := make(chan struct{})
+		c.Start(echoUntil{ended})
+		message := bytes.Repeat([]byte("compressible, "), size/14+1)[:size]
+		payload, ok := new(deflate.Encoder).Deflate(nil, message, nil, deflate.Options{})
+		if !ok {
+			t.Fatal("the message cannot be compressed")
+		}
+		h := wsproto.Header{Fin: true, RSV: 4, Opcode: wsproto.OpText, Masked: true, Key: [4]byte{1, 2, 3, 4}}
+		out := wsproto.AppendFrame(nil, h, payload)
+		h.Masked = false
+		want := wsproto.AppendFrame(nil, h, payload)
+		in := make([]byte, len(want))
+		round := func() {
+			if _, err := client.Write(out); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(client, in); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(in, want) {
+				t.Fatal("not an echo")
+			}
+		}
+		for range 100 {
+			round()
+		}
+		if n := testing.AllocsPerRun(500, round); n != 0 {
+			t.Errorf("a compressed echo of %d bytes makes %v allocations, want none", size, n)
+		}
+		_ = client.Close()
+		<-ended
 	}
 }
 

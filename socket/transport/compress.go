@@ -42,6 +42,27 @@ func giveBackEncoder(e *deflate.Encoder) { encoders.Put(e) }
 func borrowDecoder() *deflate.Decoder    { return decoders.Get().(*deflate.Decoder) }
 func giveBackDecoder(d *deflate.Decoder) { decoders.Put(d) }
 
+// inflatedSize is the memory, bytes, that a message is inflated into which is likely to fit.
+const inflatedSize = 4 << 10
+
+// Shared by all connections of the process: one that waits holds none.
+var inflatedPool = sync.Pool{New: func() any { return new([inflatedSize]byte) }}
+
+// inflatedMemory returns what a message of n compressed bytes is inflated into.
+func inflatedMemory(n int) []byte {
+	if n > inflatedSize/4 {
+		return nil
+	}
+	return inflatedPool.Get().(*[inflatedSize]byte)[:0]
+}
+
+// putInflated takes back what a message was inflated into. Nobody may use it afterwards.
+func putInflated(b []byte) {
+	if cap(b) == inflatedSize {
+		inflatedPool.Put((*[inflatedSize]byte)(b[:inflatedSize]))
+	}
+}
+
 // codecFor returns the codec of a connection that has agreed on p.
 func (z *compression) codecFor(role wsproto.Role, p wsproto.DeflateParams) *codec {
 	var idle *codec
@@ -89,7 +110,7 @@ func (z *compression) newDeflater(w wsproto.Window) *wsproto.PooledDeflater {
 }
 
 func newInflater(w wsproto.Window) *wsproto.PooledInflater {
-	return wsproto.NewInflater(wsproto.InflaterConfig{Window: w, Borrow: borrowDecoder, GiveBack: giveBackDecoder})
+	return wsproto.NewInflater(wsproto.InflaterConfig{Window: w, Borrow: borrowDecoder, GiveBack: giveBackDecoder, Memory: inflatedMemory})
 }
 
 // compresses reports whether a message of n bytes that one connection gets is worth

@@ -278,9 +278,7 @@ func (c *Conn) fillConn() (int, error) {
 
 // release gives back what a waiting connection need not hold.
 func (in *input) release() {
-	if !in.dec.InMessage() {
-		in.dec.Release()
-	}
+	putInflated(in.dec.Release())
 	kept := in.dec.Kept()
 	if !in.kept.holds(kept) {
 		putBuffer(in.kept)
@@ -427,7 +425,7 @@ func (c *Conn) HandOff() bool {
 	in := &c.in
 	rest := in.rest
 	in.buf, in.rest, in.kept, in.charged = nil, nil, nil, 0
-	in.dec.Release()
+	in.dec.Release() // what was inflated stays with the handler
 	if len(rest) > 0 {
 		in.buf = getBuffer(len(rest))
 		in.rest = in.buf.b[:copy(in.buf.b, rest)]

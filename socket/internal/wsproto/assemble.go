@@ -264,29 +264,13 @@ func fills(p, b []byte) bool {
 	return len(p) > 0 && cap(b) > 0 && &p[0] == &b[:1][0] && cap(b) <= 2*len(p)
 }
 
-// Lend gives the decoder the memory of buf, up to its capacity, to assemble or
-// decompress messages in. It must be called between messages, with buffers that
-// nobody else uses until [Decoder.Release]; two are of use when compression is
-// on, otherwise one. A buffer for which the decoder has no place is forgotten.
-func (d *Decoder) Lend(buf []byte) {
-	switch z := d.deflated; {
-	case cap(d.buf) == 0:
-		d.buf = buf[:0]
-	case z != nil && cap(z.out) == 0:
-		z.out = buf[:0]
-	}
-}
-
-// Release hands back the buffers of the decoder, lent or its own, so that an
-// idle connection holds none, and forgets the memory of inputs. Either may be nil. Within a message it does
-// nothing. The payload of the last event stays what it is until the caller
-// gives its memory another use.
-func (d *Decoder) Release() (assembled, inflated []byte) {
+// Release forgets all memory of a decoder that is between two messages, so that an idle
+// connection holds none, and hands back what the last message was inflated into. It may be
+// nil. Within a message it does nothing. The payload of the last event stays what it is
+// until the caller gives its memory another use.
+func (d *Decoder) Release() (inflated []byte) {
 	if d.opcode != OpContinuation {
-		return nil, nil
-	}
-	if !d.kept {
-		assembled = d.buf
+		return nil
 	}
 	if z := d.deflated; z != nil {
 		inflated, z.out = z.out, nil
@@ -295,7 +279,7 @@ func (d *Decoder) Release() (assembled, inflated []byte) {
 	if d.got == 0 {
 		d.controls = nil
 	}
-	return assembled, inflated
+	return inflated
 }
 
 // ratioError is inflateError for a message that was cut off for its ratio.

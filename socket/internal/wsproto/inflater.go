@@ -25,6 +25,11 @@ type InflaterConfig struct {
 	// that a connection that waits holds none. Both are required.
 	Borrow   func() *deflate.Decoder
 	GiveBack func(*deflate.Decoder)
+
+	// Memory returns what a message of n compressed bytes is inflated into, if dst has no
+	// room at all: see [Decoder.Release] for where it goes. nil, or what is too small, is
+	// replaced by an allocation.
+	Memory func(n int) []byte
 }
 
 // NewInflater returns an inflater for the messages of one direction of a
@@ -38,11 +43,15 @@ func NewInflater(c InflaterConfig) *PooledInflater {
 // of its frames joined, RFC 7692 section 7.2.2. It appends at most limit
 // bytes (negative: any number) and returns a [*LimitError] for a message that has more.
 // A payload that is damaged or ends early is a [*ProtocolError], and dst comes
-// back as it was. After an error the inflater must not be used again.
+// back as it was, or as the memory that it is to have. After an error the inflater must
+// not be used again.
 //
 // An empty payload is taken for the empty message, as the widespread decoders do,
 // though a sender must write at least one byte for it.
 func (f *PooledInflater) Inflate(dst, src []byte, limit int) ([]byte, error) {
+	if cap(dst) == 0 && f.c.Memory != nil {
+		dst = f.c.Memory(len(src))
+	}
 	d := f.c.Borrow()
 	var out []byte
 	var err error
