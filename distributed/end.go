@@ -70,7 +70,7 @@ func (p *Process) end(reason error, began bool) {
 	}
 	reason = p.reason // an exit that came before acted when it came
 	p.close()
-	p.stats.rest(p.node.now())
+	p.stats.rest(p.node.now(), p.body.handled())
 	p.mu.Unlock()
 	if _, panicked := own.(*PanicError); panicked && own != reason {
 		p.node.logCrash(p, own) // which nobody is told

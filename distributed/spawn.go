@@ -265,7 +265,7 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	a.state = running // what comes before all is done waits, a Kill too
 	init, slow := a.handler.(Initializer)
 	if slow {
-		a.stats.wake(n.now())
+		a.stats.wake(n.now(), 0)
 	}
 	if err := a.appear(o); err != nil {
 		n.refused.Add(1)
