@@ -70,6 +70,7 @@ type actor[M any] struct {
 	// The goroutine's own.
 	current *M    // that is being handled
 	left    int32 // messages until others have their turn
+	linger  linger
 }
 
 // rare is what many processes never need of what knows the type.
@@ -111,6 +112,8 @@ func (a *actor[M]) serve() (reason error, over bool) {
 		switch {
 		case rests:
 			return nil, false
+		case a.linger.now:
+			runtime.Gosched()
 		case one != nil:
 			if err, over := a.handle(one); over {
 				return err, true
@@ -124,23 +127,31 @@ func (a *actor[M]) serve() (reason error, over bool) {
 }
 
 // take takes messages out of the queue, into the hand: one, or all those in blocks. If
-// there is nothing to do at all, the goroutine is to end.
+// there is nothing to do at all, the goroutine is to end, or to linger.
 func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.seen = a.begun.Load()
+	a.queue.giveBack()
+	// Senders that wait for room do so until there is some, which is when it is awake.
+	if a.queue.n == 0 && a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
+		if a.stats.began != 0 {
+			first := a.stats.active == 0
+			a.stats.rest(a.node.now(), a.handled())
+			if a.linger.begin(first) {
+				return nil, nil, 0, 0, false
+			}
+		}
+		a.linger.inVain()
+		a.state = idle
+		return nil, nil, 0, 0, true
+	}
 	if a.stats.began == 0 {
 		a.stats.wake(a.node.now(), a.handled())
 	}
-	a.seen = a.begun.Load()
-	a.queue.giveBack()
+	a.linger.paid()
 	switch {
 	case a.queue.n == 0:
-		// Senders that wait for room do so until there is some, which is when it is awake.
-		if a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
-			a.state = idle
-			a.stats.rest(a.node.now(), a.handled())
-			return nil, nil, 0, 0, true
-		}
 	case a.policy.single:
 		a.begun.Add(1)
 		return a.pop(), nil, 0, 0, false
@@ -152,6 +163,39 @@ func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 		b, from, to = a.queue.take()
 	}
 	return nil, b, from, to, false
+}
+
+// linger is what a goroutine does that has nothing left to do: it lets others run once
+// before it ends, as one of them may be about to send something, and a new goroutine costs
+// more, and more still where the stack has to grow again. Where that was in vain it does so
+// less and less often. It is the goroutine's own.
+type linger struct {
+	now  bool
+	skip uint8 // so many rests are without, the next time that it is in vain
+	left uint8 // so many are from now on
+}
+
+// begin reports whether it is to linger now.
+func (l *linger) begin(first bool) bool {
+	if l.now = l.left == 0 && !first; !l.now && l.left > 0 {
+		l.left--
+	}
+	return l.now
+}
+
+// inVain ends it, with nothing to do.
+func (l *linger) inVain() {
+	if l.now {
+		l.now, l.skip = false, min(2*l.skip+1, 63)
+		l.left = l.skip
+	}
+}
+
+// paid ends it, with something to do.
+func (l *linger) paid() {
+	if l.now {
+		l.now, l.skip = false, 0
+	}
 }
 
 // pop takes one message out of a queue of which any message may be dropped, so that none
