@@ -323,24 +323,7 @@ func (a *actor[M]) needRare() *rare[M] {
 
 // signal is that of body.
 func (a *actor[M]) signal(s any) (reason error, over bool) {
-	var err error
-	h := any(a.handler)
-	switch s := s.(type) {
-	case Down:
-		if d, ok := h.(DownHandler); ok {
-			err = d.HandleDown(&a.Process, s)
-		} else if m, ok := any(s).(M); ok {
-			err = a.handler.Handle(&a.Process, m)
-		}
-	case Exit:
-		if e, ok := h.(ExitHandler); ok {
-			err = e.HandleExit(&a.Process, s)
-		} else if m, ok := any(s).(M); ok {
-			err = a.handler.Handle(&a.Process, m)
-		}
-	case RoomEvent:
-		err = h.(RoomHandler).HandleRoom(&a.Process, s)
-	}
+	err := a.handleSignal(s)
 	if err != nil && a.failed(err) {
 		return err, true
 	}
@@ -348,6 +331,27 @@ func (a *actor[M]) signal(s any) (reason error, over bool) {
 		return a.handleAgain()
 	}
 	return nil, false
+}
+
+// handleSignal handles a signal.
+func (a *actor[M]) handleSignal(s any) error {
+	h := any(a.handler)
+	switch s.(type) {
+	case Down:
+		if d, ok := h.(DownHandler); ok {
+			return d.HandleDown(&a.Process, s.(Down))
+		}
+	case Exit:
+		if e, ok := h.(ExitHandler); ok {
+			return e.HandleExit(&a.Process, s.(Exit))
+		}
+	case RoomEvent:
+		return h.(RoomHandler).HandleRoom(&a.Process, s.(RoomEvent))
+	}
+	if m, ok := s.(M); ok {
+		return a.handler.Handle(&a.Process, m)
+	}
+	return nil
 }
 
 // takesSignal is that of body.

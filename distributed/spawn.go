@@ -318,7 +318,7 @@ func (p *Process) appear(o *spawnOptions) error {
 	n := p.node
 	n.registry.add(p)
 	if n.events.watched.Load() {
-		n.happened(SystemEvent{Type: ProcessStarted, ProcessID: p.ident(), PID: p.PID()})
+		n.tellLocked(ProcessStarted, p, nil)
 	}
 	return nil
 }
