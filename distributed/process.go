@@ -34,6 +34,7 @@ type Process struct {
 
 	budget  uint16 // messages in one go
 	lenient bool   // an error of the handler does not end it
+	deep    bool   // its handler needs more stack than a goroutine begins with
 }
 
 // stats are what is counted of a process, besides its messages. They are guarded by

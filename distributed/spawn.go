@@ -78,6 +78,7 @@ type spawnOptions struct {
 	groups       []string
 	trap         bool
 	lenient      bool
+	deep         bool
 }
 
 // WithName registers the process under a name before anybody can know of it. Spawning
@@ -233,7 +234,7 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 		}
 	}
 	a.id = o.name
-	a.trapped, a.lenient = o.trap, o.lenient
+	a.trapped, a.lenient, a.deep = o.trap, o.lenient, o.deep
 	a.budget = o.priority.budget()
 	if o.policy != nil {
 		if a.policy = o.policy; a.policy.size == 0 {
