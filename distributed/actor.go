@@ -163,7 +163,9 @@ func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 		a.stats.wake(a.node.now(), a.handled())
 	}
 	a.linger.paid()
-	switch {
+	switch f := a.flags.Load(); {
+	case f&flagExit != 0 || f&flagSignals != 0 && a.due.Load() <= a.seen:
+		// It has come since serve has looked, and what waits may have come after it.
 	case a.queue.n == 0:
 	case a.policy.single:
 		a.begun.Add(1)
@@ -349,17 +351,19 @@ func (a *actor[M]) signal(s any) (reason error, over bool) {
 // handleSignal handles a signal.
 func (a *actor[M]) handleSignal(s any) error {
 	h := any(a.handler)
-	switch s.(type) {
-	case Down:
-		if d, ok := h.(DownHandler); ok {
-			return d.HandleDown(&a.Process, s.(Down))
+	switch v := s.(type) {
+	case *watch:
+		d := v.down()
+		if h, ok := h.(DownHandler); ok {
+			return h.HandleDown(&a.Process, d)
 		}
+		s = d
 	case Exit:
-		if e, ok := h.(ExitHandler); ok {
-			return e.HandleExit(&a.Process, s.(Exit))
+		if h, ok := h.(ExitHandler); ok {
+			return h.HandleExit(&a.Process, v)
 		}
 	case RoomEvent:
-		return h.(RoomHandler).HandleRoom(&a.Process, s.(RoomEvent))
+		return h.(RoomHandler).HandleRoom(&a.Process, v)
 	}
 	if m, ok := s.(M); ok {
 		return a.handler.Handle(&a.Process, m)

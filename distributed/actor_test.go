@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -127,3 +128,48 @@ func TestAProcessThatLingersIsNotBusy(t *testing.T) {
 		}
 	})
 }
+
+// TestAnExitComesBeforeAMessageThatWasSentAfterIt sends both to a process that is about to
+// rest, which it does when it has nothing to do.
+func TestAnExitComesBeforeAMessageThatWasSentAfterIt(t *testing.T) {
+	n := NewNode("n", WithLogger(nil))
+	defer n.Stop()
+	h := &exitOrder{done: make(chan struct{}, 1)}
+	r, err := SpawnHandler(n, h, WithTrapExit())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := r.PID().ID()
+	for i := range 20_000 {
+		Cast(r, i)
+		for range i % 64 {
+			_ = r.PID() // a little later each time
+		}
+		if err := n.Exit(pid, errors.New("so many")); err != nil {
+			t.Fatal(err)
+		}
+		Cast(r, -1)
+		<-h.done
+	}
+	if h.wrong > 0 {
+		t.Errorf("a message has overtaken an exit %d times", h.wrong)
+	}
+}
+
+type exitOrder struct {
+	exits, wrong int
+	done         chan struct{}
+}
+
+func (h *exitOrder) Handle(_ *Process, m int) error {
+	if m < 0 {
+		if h.exits != 1 {
+			h.wrong++
+		}
+		h.exits--
+		h.done <- struct{}{}
+	}
+	return nil
+}
+
+func (h *exitOrder) HandleExit(*Process, Exit) error { h.exits++; return nil }

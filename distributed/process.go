@@ -76,7 +76,7 @@ type body interface {
 	unstash()
 
 	takesSignal(s any) bool
-	signal(s any) (reason error, over bool) // a Down or an Exit
+	signal(s any) (reason error, over bool) // see signal
 	before() uint64                         // how many messages have come; with mu held
 	setDue(n uint64)                        // how many come before the first signal; with mu held
 

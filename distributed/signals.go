@@ -2,10 +2,10 @@ package distributed
 
 import "slices"
 
-// signal is a Down or an Exit that waits behind the messages that came before it.
+// signal is a Down, an Exit or a RoomEvent that waits behind the messages that came before it.
 type signal struct {
 	before uint64 // how many messages ever came before it
-	s      any
+	s      any    // the *watch of a Down, which needs no memory of its own
 }
 
 // fewSignals is for how many there is room once there have been as many.
@@ -64,7 +64,7 @@ func (p *Process) forgetDown(ref MonitorRef) bool {
 		return false
 	}
 	for i, s := range x.signals {
-		if d, ok := s.s.(Down); ok && d.Monitor == ref {
+		if w, ok := s.s.(*watch); ok && w == ref.w {
 			x.signals = append(x.signals[:i:i], x.signals[i+1:]...)
 			p.signalsChanged()
 			return true
