@@ -47,24 +47,30 @@ type Terminator interface {
 }
 
 // actor is a process that takes messages of one type.
+//
+// What senders change for each message is at one end of it, with mu at the beginning of
+// Process, and what the goroutine changes is at the other: where a sender and the goroutine
+// run on different processors, each has its own cache lines.
 type actor[M any] struct {
-	Process
-	kind    *kind[M]
-	handler Handler[M]
-	policy  *policy
+	kind   *kind[M]
+	policy *policy
 
 	// Guarded by mu.
-	queue  mailbox[M]
-	pushed uint64   // messages that have come to be handled
 	rare   *rare[M] // nil until it is needed
+	seen   uint64   // begun, as it was when somebody with mu held last looked
+	pushed uint64   // messages that have come to be handled
+	queue  mailbox[M]
 
-	due   atomic.Uint64 // how many messages come before the first signal that waits
-	begun atomic.Uint32 // of the messages in hand, those whose handler has begun
+	Process
+
+	handler Handler[M]
+	due     atomic.Uint64 // how many messages come before the first signal that waits
+	begun   atomic.Uint64 // messages whose handler has begun; the goroutine changes it
 
 	// The goroutine's own.
-	left    int32  // messages until others have their turn
-	current *M     // that is being handled
-	popped  uint64 // messages that were handled
+	current *M    // that is being handled
+	left    int32 // messages until others have their turn
+	linger  linger
 }
 
 // rare is what many processes never need of what knows the type.
@@ -86,6 +92,9 @@ func (a *actor[M]) run() {
 			a.end(&PanicError{Value: recover(), Stack: debug.Stack()}, true)
 		}
 	}()
+	if a.deep {
+		growStack(0)
+	}
 	reason, over := a.serve()
 	returned = true
 	if over {
@@ -93,12 +102,22 @@ func (a *actor[M]) run() {
 	}
 }
 
+// growStack makes the stack of a new goroutine as big as that of a supervisor is going to be,
+// which starts children on it: to copy it later, with all that is on it then, would be a
+// fifth of what the start of a child costs (BenchmarkSupervisedSpawn).
+//
+//go:noinline
+func growStack(i int) byte {
+	var space [2048]byte
+	return space[i]
+}
+
 // serve is run that leaves the end to its caller.
 func (a *actor[M]) serve() (reason error, over bool) {
 	a.left = int32(a.budget)
 	for {
 		if a.flags.Load() != 0 {
-			if reason, ok := a.attend(a.popped); !ok {
+			if reason, ok := a.attend(a.begun.Load()); !ok {
 				return reason, true
 			}
 		}
@@ -106,6 +125,8 @@ func (a *actor[M]) serve() (reason error, over bool) {
 		switch {
 		case rests:
 			return nil, false
+		case a.linger.now:
+			runtime.Gosched()
 		case one != nil:
 			if err, over := a.handle(one); over {
 				return err, true
@@ -119,45 +140,76 @@ func (a *actor[M]) serve() (reason error, over bool) {
 }
 
 // take takes messages out of the queue, into the hand: one, or all those in blocks. If
-// there is nothing to do at all, the goroutine is to end.
+// there is nothing to do at all, the goroutine is to end, or to linger.
 func (a *actor[M]) take() (one *M, b *block[M], from, to int, rests bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.stats.began == 0 {
-		a.stats.wake(a.node.now())
-	}
-	a.countHandled()
+	a.seen = a.begun.Load()
 	a.queue.giveBack()
-	switch {
-	case a.queue.n == 0:
-		// Senders that wait for room do so until there is some, which is when it is awake.
-		if a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
-			a.state = idle
-			a.stats.rest(a.node.now())
-			return nil, nil, 0, 0, true
+	// Senders that wait for room do so until there is some, which is when it is awake.
+	if a.queue.n == 0 && a.flags.Load()&^flagSenders == 0 && (a.rare == nil || len(a.rare.again) == 0) {
+		if a.stats.began != 0 {
+			first := a.stats.active == 0
+			a.stats.rest(a.node.now(), a.handled())
+			if a.linger.begin(first) {
+				return nil, nil, 0, 0, false
+			}
 		}
+		a.linger.inVain()
+		a.state = idle
+		return nil, nil, 0, 0, true
+	}
+	if a.stats.began == 0 {
+		a.stats.wake(a.node.now(), a.handled())
+	}
+	a.linger.paid()
+	switch f := a.flags.Load(); {
+	case f&flagExit != 0 || f&flagSignals != 0 && a.due.Load() <= a.seen:
+		// It has come since serve has looked, and what waits may have come after it.
+	case a.queue.n == 0:
 	case a.policy.single:
-		a.taken = 1
-		a.begun.Store(1)
+		a.begun.Add(1)
 		return a.pop(), nil, 0, 0, false
 	default:
 		if one = a.queue.lend(); one != nil {
-			a.taken = 1
-			a.begun.Store(1)
+			a.begun.Add(1)
 			return one, nil, 0, 0, false
 		}
-		a.taken = uint32(a.queue.n)
 		b, from, to = a.queue.take()
 	}
 	return nil, b, from, to, false
 }
 
-// countHandled counts what was in hand, which has been handled. It is called with mu held.
-func (a *actor[M]) countHandled() {
-	if a.taken > 0 {
-		a.stats.handled += uint64(a.begun.Load())
-		a.taken = 0
-		a.begun.Store(0)
+// linger is what a goroutine does that has nothing left to do: it lets others run once
+// before it ends, as one of them may be about to send something, and a new goroutine costs
+// more, and more still where the stack has to grow again. Where that was in vain it does so
+// less and less often. It is the goroutine's own.
+type linger struct {
+	now  bool
+	skip uint8 // so many rests are without, the next time that it is in vain
+	left uint8 // so many are from now on
+}
+
+// begin reports whether it is to linger now.
+func (l *linger) begin(first bool) bool {
+	if l.now = l.left == 0 && !first; !l.now && l.left > 0 {
+		l.left--
+	}
+	return l.now
+}
+
+// inVain ends it, with nothing to do.
+func (l *linger) inVain() {
+	if l.now {
+		l.now, l.skip = false, min(2*l.skip+1, 63)
+		l.left = l.skip
+	}
+}
+
+// paid ends it, with something to do.
+func (l *linger) paid() {
+	if l.now {
+		l.now, l.skip = false, 0
 	}
 }
 
@@ -175,27 +227,28 @@ func (a *actor[M]) pop() *M {
 
 // handleAll handles the messages in hand, in blocks: see mailbox.take.
 func (a *actor[M]) handleAll(b *block[M], from, to int) (reason error, over bool) {
-	for before := 0; b != nil; from = 0 {
+	for ; b != nil; from = 0 {
 		others, end := b.rest(to)
-		if reason, over := a.handleBlock(b, from, end, before); over {
+		if reason, over := a.handleBlock(b, from, end); over {
 			return reason, true
 		}
 		a.kind.free(b)
-		b, before = others, before+end-from
+		b = others
 	}
 	return nil, false
 }
 
-// handleBlock handles the messages of one block. before is how many in hand have been.
-func (a *actor[M]) handleBlock(b *block[M], from, to, before int) (reason error, over bool) {
+// handleBlock handles the messages of one block.
+func (a *actor[M]) handleBlock(b *block[M], from, to int) (reason error, over bool) {
 	var zero M
 	for i := from; i < to; i++ {
-		if f := a.flags.Load(); f != 0 && (f&^flagSignals != 0 || a.due.Load() <= a.popped) {
-			if reason, ok := a.attend(a.popped); !ok {
+		begun := a.begun.Load()
+		if f := a.flags.Load(); f != 0 && (f&^flagSignals != 0 || a.due.Load() <= begun) {
+			if reason, ok := a.attend(begun); !ok {
 				return reason, true
 			}
 		}
-		a.begun.Store(uint32(before + i - from + 1))
+		a.begun.Store(begun + 1)
 		err, over := a.handle(&b.m[i])
 		if over {
 			return err, true
@@ -210,7 +263,6 @@ func (a *actor[M]) handle(m *M) (reason error, over bool) {
 	a.current = m
 	err := a.handler.Handle(&a.Process, *m)
 	a.current = nil
-	a.popped++
 	if err != nil && a.failed(err) {
 		return err, true
 	}
@@ -286,24 +338,7 @@ func (a *actor[M]) needRare() *rare[M] {
 
 // signal is that of body.
 func (a *actor[M]) signal(s any) (reason error, over bool) {
-	var err error
-	h := any(a.handler)
-	switch s := s.(type) {
-	case Down:
-		if d, ok := h.(DownHandler); ok {
-			err = d.HandleDown(&a.Process, s)
-		} else if m, ok := any(s).(M); ok {
-			err = a.handler.Handle(&a.Process, m)
-		}
-	case Exit:
-		if e, ok := h.(ExitHandler); ok {
-			err = e.HandleExit(&a.Process, s)
-		} else if m, ok := any(s).(M); ok {
-			err = a.handler.Handle(&a.Process, m)
-		}
-	case RoomEvent:
-		err = h.(RoomHandler).HandleRoom(&a.Process, s)
-	}
+	err := a.handleSignal(s)
 	if err != nil && a.failed(err) {
 		return err, true
 	}
@@ -311,6 +346,29 @@ func (a *actor[M]) signal(s any) (reason error, over bool) {
 		return a.handleAgain()
 	}
 	return nil, false
+}
+
+// handleSignal handles a signal.
+func (a *actor[M]) handleSignal(s any) error {
+	h := any(a.handler)
+	switch v := s.(type) {
+	case *watch:
+		d := v.down()
+		if h, ok := h.(DownHandler); ok {
+			return h.HandleDown(&a.Process, d)
+		}
+		s = d
+	case Exit:
+		if h, ok := h.(ExitHandler); ok {
+			return h.HandleExit(&a.Process, v)
+		}
+	case RoomEvent:
+		return h.(RoomHandler).HandleRoom(&a.Process, v)
+	}
+	if m, ok := s.(M); ok {
+		return a.handler.Handle(&a.Process, m)
+	}
+	return nil
 }
 
 // takesSignal is that of body.
@@ -341,7 +399,14 @@ func (a *actor[M]) setDue(n uint64) { a.due.Store(n) }
 
 // waiting is that of body.
 func (a *actor[M]) waiting() int {
-	n := int(a.queue.n) + int(a.taken) - int(a.begun.Load())
+	a.seen = a.begun.Load()
+	return a.mayWait()
+}
+
+// mayWait is how many messages wait, or did when somebody last looked at begun: so many at
+// most. It is called with mu held.
+func (a *actor[M]) mayWait() int {
+	n := int(a.pushed - a.seen)
 	if a.rare != nil {
 		n += a.rare.putBack
 	}
@@ -351,13 +416,13 @@ func (a *actor[M]) waiting() int {
 // drop is that of body.
 func (a *actor[M]) drop() int {
 	n := a.waiting()
-	a.countHandled()
+	a.pushed = a.seen
 	a.queue.clear(a.kind)
 	return n
 }
 
-// inHand is that of body.
-func (a *actor[M]) inHand() uint64 { return uint64(a.begun.Load()) }
+// handled is that of body.
+func (a *actor[M]) handled() uint64 { return a.begun.Load() }
 
 // handlerOf is that of body.
 func (a *actor[M]) handlerOf() any { return a.handler }

@@ -2,6 +2,7 @@ package distributed
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -65,6 +66,10 @@ func (w *waiter) fail(err error) {
 // wait waits for the end of the wait, or of ctx, or of a time if it is not 0. Then the
 // waiter is not to be used any more.
 func (w *waiter) wait(ctx context.Context, timeout time.Duration) error {
+	// Most often what is waited for needs no more than to be scheduled.
+	if runtime.Gosched(); len(w.ready) > 0 {
+		timeout = 0
+	}
 	if timeout > 0 {
 		if w.timer == nil {
 			w.timer = time.AfterFunc(timeout, func() { w.fail(ErrTimeout) })

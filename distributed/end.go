@@ -70,7 +70,7 @@ func (p *Process) end(reason error, began bool) {
 	}
 	reason = p.reason // an exit that came before acted when it came
 	p.close()
-	p.stats.rest(p.node.now())
+	p.stats.rest(p.node.now(), p.body.handled())
 	p.mu.Unlock()
 	if _, panicked := own.(*PanicError); panicked && own != reason {
 		p.node.logCrash(p, own) // which nobody is told
@@ -163,11 +163,8 @@ func (p *Process) release(x *extras) {
 	for _, name := range names {
 		p.node.registry.free(name, p)
 	}
-	for t := range timers {
-		t.t.Stop()
-	}
-	for _, f := range hooks {
-		f()
+	if len(timers)+len(hooks) > 0 {
+		releaseAll(timers, hooks)
 	}
 	for w != nil {
 		after := w.after
@@ -181,6 +178,16 @@ func (p *Process) release(x *extras) {
 	}
 }
 
+// releaseAll is the part of release that few processes need.
+func releaseAll(timers map[*Timer]struct{}, hooks map[any]func()) {
+	for t := range timers {
+		t.t.Stop()
+	}
+	for _, f := range hooks {
+		f()
+	}
+}
+
 // tellLinks tells everybody who is linked to the process that it has ended.
 func (p *Process) tellLinks(reason error) {
 	p.mu.Lock()
@@ -189,19 +196,35 @@ func (p *Process) tellLinks(reason error) {
 		p.mu.Unlock()
 		return
 	}
-	linked := p.linked(nil)
-	supervisor := k.parent
-	k.forgetLinks()
+	var supervisor *Process // which most often is the only one
+	if k.above {
+		supervisor = k.parent
+		k.above = false
+	}
+	var others []*Process
+	if k.links != nil {
+		others = p.linked(nil)
+		k.forgetLinks()
+	}
 	p.mu.Unlock()
-	for _, q := range linked {
-		q.mu.Lock()
-		var loop func()
-		if q.kin.remove(p, k, q == supervisor) {
-			loop = q.judge(p, p.PID(), reason, byLink)
-		}
-		q.mu.Unlock()
-		if loop != nil {
-			go loop() // owned by q: ends when there is nothing left to do
-		}
+	if supervisor != nil {
+		supervisor.linkEnded(p, k, reason)
+	}
+	for _, q := range others {
+		q.linkEnded(p, k, reason)
+	}
+}
+
+// linkEnded tells the process that q has ended, whose kin are of, if it still knows of the
+// link to it.
+func (p *Process) linkEnded(q *Process, of *kin, reason error) {
+	p.mu.Lock()
+	var loop func()
+	if p.kin.remove(q, of, p == of.parent) {
+		loop = p.judge(q, q.PID(), reason, byLink)
+	}
+	p.mu.Unlock()
+	if loop != nil {
+		go loop() // owned by p: ends when there is nothing left to do
 	}
 }

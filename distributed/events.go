@@ -111,6 +111,23 @@ func (n *Node) tell(t EventType, p *Process, err error) {
 	}
 }
 
+// tellLocked is tell with the mu of p held. It is a function of its own so that an event,
+// which is big, is no part of the stack where nobody watches: the stack of a new goroutine
+// is small, and to make it grow costs more than most of what a process does at its begin
+// and its end.
+//
+//go:noinline
+func (n *Node) tellLocked(t EventType, p *Process, err error) {
+	n.happened(SystemEvent{Type: t, ProcessID: p.ident(), PID: p.PID(), Error: err})
+}
+
+// tellRestart tells that a supervisor starts a child again.
+//
+//go:noinline
+func (n *Node) tellRestart(p *Process, ended PID, reason error) {
+	n.happened(SystemEvent{Type: SupervisorRestarting, ProcessID: p.ID(), PID: p.PID(), Child: ended, Error: reason})
+}
+
 // happened tells of an event, which needs no time and no node. It may be called with the mu
 // of a process held.
 func (n *Node) happened(e SystemEvent) {

@@ -166,7 +166,7 @@ func (p *Process) info() ProcessInfo {
 	i.ID, i.State = p.id, p.state.public()
 	i.Queue, i.TrapsExits = p.body.waiting(), p.trapped
 	i.Free = max(p.body.free(), 0)
-	i.Handled, i.Errors = p.stats.handled+p.body.inHand(), uint64(p.stats.errors)
+	i.Handled, i.Errors = p.body.handled(), uint64(p.stats.errors)
 	i.Busy = p.stats.busy
 	if began := p.stats.began; began != 0 {
 		i.BusyFor = now - began

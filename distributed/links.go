@@ -30,6 +30,8 @@ func (p *Process) parent() *Process {
 }
 
 // linked appends all that the process is linked to. It is called with mu held.
+//
+//go:noinline
 func (p *Process) linked(dst []*Process) []*Process {
 	k := p.kin
 	if k == nil {
@@ -117,6 +119,8 @@ func (k *kin) removeSerial(serial uint64) {
 }
 
 // forgetLinks ends all links. It is called with the process's mu held.
+//
+//go:noinline
 func (k *kin) forgetLinks() {
 	k.above = false
 	if k.links == nil {

@@ -14,8 +14,9 @@ type watch struct {
 	prev, next *watch // among those of the target; guarded by its mu
 	linked     bool   // it is among them; guarded by its mu
 
+	live          bool   // its Down has not come; guarded by the watcher's mu
 	before, after *watch // among those of the watcher; guarded by its mu
-	live          bool   // its Down has not come; guarded by its mu
+	reason        error  // of the Down that has come; guarded by the watcher's mu until then
 }
 
 // attach has the target tell of its end, and reports false if it has ended. It is called
@@ -131,6 +132,17 @@ func (w *watch) leave() {
 	w.before, w.after = nil, nil
 }
 
+// down is the Down that has come.
+func (w *watch) down() Down {
+	d := Down{Monitor: MonitorRef{w}, Process: w.id, Reason: w.reason}
+	if w.target != nil {
+		d.PID = w.target.PID()
+	} else {
+		d.PID = w.watcher.node.pidOf(w.id)
+	}
+	return d
+}
+
 // fire tells of the end of the target. It is called with no mu held.
 func (w *watch) fire(reason error) {
 	if w.waiter != nil {
@@ -144,13 +156,8 @@ func (w *watch) fire(reason error) {
 		return
 	}
 	w.leave()
-	d := Down{Monitor: MonitorRef{w}, Process: w.id, Reason: reason}
-	if w.target != nil {
-		d.PID = w.target.PID()
-	} else {
-		d.PID = p.node.pidOf(w.id)
-	}
-	loop := p.notify(d)
+	w.reason = reason
+	loop := p.notify(w)
 	p.mu.Unlock()
 	if loop != nil {
 		go loop() // owned by p: ends when there is nothing left to do

@@ -160,7 +160,7 @@ func (n *Node) died(p *Process, reason error) {
 		n.crashed.Add(1)
 	}
 	if n.events.watched.Load() {
-		n.happened(SystemEvent{Type: ProcessTerminated, ProcessID: p.ident(), PID: p.PID(), Error: reason})
+		n.tellLocked(ProcessTerminated, p, reason)
 	}
 }
 

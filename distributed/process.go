@@ -12,41 +12,41 @@ import (
 // [context.Cause] is the reason. Its methods are for the handler and for goroutines that
 // [Process.Go] has started; everybody else uses the [Node], and [Ref].
 type Process struct {
-	node   *Node
-	serial uint64
-	body   body   // what is known about messages of their type
-	loop   func() // body.run; nil before the first message
-
-	// What the handler must look at before the next message: flagExit and others.
-	flags atomic.Uint32
-
-	budget  uint16 // messages in one go
-	trapped bool   // exits come as messages; guarded by mu
-	lenient bool   // an error of the handler does not end it
-
 	mu        sync.Mutex // guards the fields below, and the mailbox of body
 	state     state
+	trapped   bool // exits come as messages
 	killed    bool
 	zombie    bool      // it was killed, and its handler has not returned
 	finishing bool      // its end is being told
-	taken     uint32    // messages in hand, of which some may have been handled
 	id        ProcessID // as the handler knows it; "" until somebody asks
 	reason    error     // why it has to end, or has ended
 	watches   *watch    // others that want to know when it ends: calls and monitors
 	kin       *kin      // nil until it is needed
 	stats     stats
+
+	node   *Node
+	serial uint64
+	body   body   // what is known about messages of their type
+	loop   func() // body.run; nil before the first message; guarded by mu
+
+	// What the handler must look at before the next message: flagExit and others.
+	flags atomic.Uint32
+
+	budget  uint16 // messages in one go
+	lenient bool   // an error of the handler does not end it
+	deep    bool   // its handler needs more stack than a goroutine begins with
 }
 
-// stats are what is counted of a process. They are guarded by Process.mu.
+// stats are what is counted of a process, besides its messages. They are guarded by
+// Process.mu.
 type stats struct {
-	handled uint64
-	errors  uint32
-	rate    float32       // messages per second, over the last window
-	since   time.Duration // when the window began, on the node's clock
-	at      uint64        // messages handled then
-	busy    time.Duration // in the handler
-	began   time.Duration // when the goroutine did that runs now; 0: none does
-	active  time.Duration // when the last message had been handled
+	errors uint32
+	rate   float32       // messages per second, over the last window
+	since  time.Duration // when the window began, on the node's clock
+	at     uint64        // messages handled then
+	busy   time.Duration // in the handler
+	began  time.Duration // when the goroutine did that runs now; 0: none does
+	active time.Duration // when the last message had been handled
 }
 
 type state uint8
@@ -76,11 +76,11 @@ type body interface {
 	unstash()
 
 	takesSignal(s any) bool
-	signal(s any) (reason error, over bool) // a Down or an Exit
+	signal(s any) (reason error, over bool) // see signal
 	before() uint64                         // how many messages have come; with mu held
 	setDue(n uint64)                        // how many come before the first signal; with mu held
 
-	inHand() uint64 // messages that were handled and not counted yet; with mu held
+	handled() uint64 // messages whose handler has begun
 
 	waiting() int // messages that wait; with mu held
 	free() int    // how many more may; with mu held

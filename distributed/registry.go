@@ -30,10 +30,17 @@ func (s *shard[K, V]) put(k K, v V) {
 func (s *shard[K, V]) remove(k K) {
 	delete(s.m, k)
 	if s.most > 256 && len(s.m) < s.most/4 {
-		m := make(map[K]V, len(s.m))
-		maps.Copy(m, s.m)
-		s.m, s.most = m, len(m)
+		s.shrink()
 	}
+}
+
+// shrink is not a part of remove for the sake of the stack: see tellLocked.
+//
+//go:noinline
+func (s *shard[K, V]) shrink() {
+	m := make(map[K]V, len(s.m))
+	maps.Copy(m, s.m)
+	s.m, s.most = m, len(m)
 }
 
 // row are the processes of rowLen serial numbers in a row, which are spawned one after the

@@ -78,7 +78,7 @@ func (a *actor[M]) push(m M) error {
 		a.mu.Unlock()
 		return ErrProcessNotFound
 	}
-	if (a.waiting() >= a.policy.size || a.flags.Load()&flagSenders != 0) && !a.room() {
+	if (a.mayWait() >= a.policy.size || a.flags.Load()&flagSenders != 0) && !a.room() {
 		return a.overflow(m)
 	}
 	loop := a.add(m, nil)

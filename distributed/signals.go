@@ -1,10 +1,15 @@
 package distributed
 
-// signal is a Down or an Exit that waits behind the messages that came before it.
+import "slices"
+
+// signal is a Down, an Exit or a RoomEvent that waits behind the messages that came before it.
 type signal struct {
 	before uint64 // how many messages ever came before it
-	s      any
+	s      any    // the *watch of a Down, which needs no memory of its own
 }
+
+// fewSignals is for how many there is room once there have been as many.
+const fewSignals = 8
 
 // notify makes s the last of what waits. It is called with mu held; the caller starts what
 // it returns, if that is not nil, once mu is free.
@@ -29,7 +34,11 @@ func (p *Process) nextSignal(handled uint64) (s any, due bool) {
 		return nil, false
 	}
 	s = x.signals[0].s
-	x.signals = x.signals[1:]
+	if len(x.signals) <= fewSignals {
+		x.signals = slices.Delete(x.signals, 0, 1) // so that there is room for others
+	} else {
+		x.signals = x.signals[1:]
+	}
 	p.signalsChanged()
 	return s, true
 }
@@ -38,7 +47,9 @@ func (p *Process) nextSignal(handled uint64) (s any, due bool) {
 func (p *Process) signalsChanged() {
 	x := p.more()
 	if len(x.signals) == 0 {
-		x.signals = nil
+		if cap(x.signals) > fewSignals {
+			x.signals = nil
+		}
 		p.flags.And(^uint32(flagSignals))
 		return
 	}
@@ -53,7 +64,7 @@ func (p *Process) forgetDown(ref MonitorRef) bool {
 		return false
 	}
 	for i, s := range x.signals {
-		if d, ok := s.s.(Down); ok && d.Monitor == ref {
+		if w, ok := s.s.(*watch); ok && w == ref.w {
 			x.signals = append(x.signals[:i:i], x.signals[i+1:]...)
 			p.signalsChanged()
 			return true

@@ -78,6 +78,7 @@ type spawnOptions struct {
 	groups       []string
 	trap         bool
 	lenient      bool
+	deep         bool
 }
 
 // WithName registers the process under a name before anybody can know of it. Spawning
@@ -233,7 +234,7 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 		}
 	}
 	a.id = o.name
-	a.trapped, a.lenient = o.trap, o.lenient
+	a.trapped, a.lenient, a.deep = o.trap, o.lenient, o.deep
 	a.budget = o.priority.budget()
 	if o.policy != nil {
 		if a.policy = o.policy; a.policy.size == 0 {
@@ -265,7 +266,7 @@ func (a *actor[M]) begin(o *spawnOptions) error {
 	a.state = running // what comes before all is done waits, a Kill too
 	init, slow := a.handler.(Initializer)
 	if slow {
-		a.stats.wake(n.now())
+		a.stats.wake(n.now(), 0)
 	}
 	if err := a.appear(o); err != nil {
 		n.refused.Add(1)
@@ -318,7 +319,7 @@ func (p *Process) appear(o *spawnOptions) error {
 	n := p.node
 	n.registry.add(p)
 	if n.events.watched.Load() {
-		n.happened(SystemEvent{Type: ProcessStarted, ProcessID: p.ident(), PID: p.PID()})
+		n.tellLocked(ProcessStarted, p, nil)
 	}
 	return nil
 }

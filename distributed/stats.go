@@ -26,15 +26,14 @@ func (p *Process) statsNow() ProcessStats {
 	id, now := p.ID(), p.node.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.stats
-	s.handled += p.body.inHand()
+	s, handled := p.stats, p.body.handled()
 	if s.began != 0 {
 		s.busy += now - s.began
 		s.active = now
 	}
-	out := ProcessStats{ProcessID: id, MessagesTotal: s.handled, MessagesPerSec: s.perSecond(now), ErrorCount: uint64(s.errors)}
-	if s.handled > 0 {
-		out.AvgProcessingMs = s.busy.Seconds() * 1000 / float64(s.handled)
+	out := ProcessStats{ProcessID: id, MessagesTotal: handled, MessagesPerSec: s.perSecond(now, handled), ErrorCount: uint64(s.errors)}
+	if handled > 0 {
+		out.AvgProcessingMs = s.busy.Seconds() * 1000 / float64(handled)
 	}
 	if s.active != 0 {
 		out.LastActive = p.node.start.Add(s.active)
@@ -45,39 +44,40 @@ func (p *Process) statsNow() ProcessStats {
 // window is the shortest time over which messages per second are counted.
 const window = time.Second
 
-// perSecond returns the messages per second.
-func (s *stats) perSecond(now time.Duration) float64 {
+// perSecond returns the messages per second. For it and the others, handled is how many
+// were ever handled.
+func (s *stats) perSecond(now time.Duration, handled uint64) float64 {
 	if d := now - s.since; d >= window || s.rate == 0 {
-		return float64(s.handled-s.at) / max(d, window).Seconds()
+		return float64(handled-s.at) / max(d, window).Seconds()
 	}
 	return float64(s.rate)
 }
 
 // rest ends a time in which messages were handled.
-func (s *stats) rest(now time.Duration) {
+func (s *stats) rest(now time.Duration, handled uint64) {
 	s.active = now
 	if s.began != 0 {
 		s.busy += now - s.began
 		s.began = 0
 	}
-	s.turn(now)
+	s.turn(now, handled)
 }
 
 // wake begins one. After a long rest it also begins a window, of which that is no part.
-func (s *stats) wake(now time.Duration) {
+func (s *stats) wake(now time.Duration, handled uint64) {
 	s.began = now
 	if now-s.active < window {
-		s.turn(now)
+		s.turn(now, handled)
 		return
 	}
-	s.rate, s.since, s.at = 0, now, s.handled
+	s.rate, s.since, s.at = 0, now, handled
 }
 
 // turn ends the window if it was long enough.
-func (s *stats) turn(now time.Duration) {
+func (s *stats) turn(now time.Duration, handled uint64) {
 	if d := now - s.since; d >= window {
-		s.rate = float32(float64(s.handled-s.at) / d.Seconds())
-		s.since, s.at = now, s.handled
+		s.rate = float32(float64(handled-s.at) / d.Seconds())
+		s.since, s.at = now, handled
 	}
 }
 

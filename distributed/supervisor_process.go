@@ -41,7 +41,10 @@ func newSupervisor(spec *SupervisorSpec) *supervisor {
 
 // ownMailbox is the mailbox of a supervisor. It has no bound of its own: in it are what
 // callers wait for, one for each of them, and restarts, one for each child.
-func ownMailbox(o *spawnOptions) { WithMailbox(math.MaxInt32, RejectNew)(o) }
+func ownMailbox(o *spawnOptions) {
+	WithMailbox(math.MaxInt32, RejectNew)(o)
+	o.deep = true
+}
 
 // atSupervisorEnd is the key of the hook of a supervisor.
 type atSupervisorEnd struct{}
@@ -93,19 +96,7 @@ func (h *supervisor) startFirst(c *child) error {
 
 // Handle does what somebody asks for.
 func (h *supervisor) Handle(p *Process, o order) error {
-	growStack(0)
 	return o.obey(h)
-}
-
-// growStack makes the stack of the goroutine as big as it is going to be. A supervisor that
-// was idle has a new goroutine, with a small stack, which is full by the time that a child
-// is being started: to copy it then, with all that is on it, would be a fifth of what the
-// start of a child costs (BenchmarkSupervisedSpawn).
-//
-//go:noinline
-func growStack(i int) byte {
-	var space [2048]byte
-	return space[i]
 }
 
 // HandleExit is told of the end of a child. What else a process is told that traps exits is
@@ -120,7 +111,6 @@ func (h *supervisor) HandleExit(p *Process, e Exit) error {
 		return nil // it only asks its supervisor to exit
 	}
 	c.process = nil
-	growStack(0)
 	switch restart.Decide(restart.Kind(c.spec.Restart), ordered(reason)) {
 	case restart.Restart:
 		return h.restart(c, e.From, reason)

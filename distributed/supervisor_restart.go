@@ -19,7 +19,7 @@ func (h *supervisor) restart(c *child, ended PID, reason error) error {
 		return err
 	}
 	if p.node.events.watched.Load() {
-		p.node.happened(SystemEvent{Type: SupervisorRestarting, ProcessID: p.ID(), PID: p.PID(), Child: ended, Error: reason})
+		p.node.tellRestart(p, ended, reason)
 	}
 	c.restarts++
 	h.restarts.Add(1)

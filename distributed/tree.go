@@ -343,7 +343,7 @@ func (n *Node) look(item *treeItem) *treeNode {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t.Handled, t.Errors = p.stats.handled+p.body.inHand(), p.stats.errors
+	t.Handled, t.Errors = p.body.handled(), p.stats.errors
 	if began := p.stats.began; began != 0 {
 		t.BusyFor = (now - began).Seconds()
 	}
