@@ -32,6 +32,8 @@ const (
 	serverSends
 	timePasses
 	allSettles
+	clientSendsVolatile // what is not of the session
+	serverSendsVolatile
 	clientSteps
 )
 
@@ -44,6 +46,9 @@ var clientSessionSeeds = []struct {
 	{"cuts in the middle", []byte{clientIsCutLater, 20, clientBursts, 0, clientIsCutLater, 21, clientBursts, 1, timePasses, 8, clientIsCutLater, 40, serverTells, 0, serverSends, 0, allSettles, 0}},
 	{"stalls", []byte{clientStalls, 0, clientBursts, 0, serverTells, 0, timePasses, 12, clientHeals, 0, clientStalls, 1, timePasses, 4, clientHeals, 1, allSettles, 0}},
 	{"kicks and refusals", []byte{clientIsRefused, 12, clientIsKicked, 0, clientSends, 0, timePasses, 8, clientIsRefused, 13, clientIsCut, 1, allSettles, 0}},
+	{"volatile messages in between", []byte{clientSends, 0, clientSendsVolatile, 0, clientSends, 0, serverTells, 0, serverSendsVolatile, 0, serverTells, 0, clientIsCut, 0,
+		clientSends, 0, serverTells, 0, timePasses, 8, clientSendsVolatile, 8, serverSendsVolatile, 8, clientIsCutLater, 20, clientBursts, 0, clientSendsVolatile, 4, serverTells, 0,
+		timePasses, 8, clientSends, 0, clientIsCut, 0, allSettles, 0}},
 	{"restarts", []byte{clientJoins, 8, clientRestarts, 0, clientSends, 0, clientIsRefused, 4, clientRestarts, 0, clientRestarts, 0, allSettles, 0}},
 }
 
@@ -258,6 +263,19 @@ func (w *troubled) step(op, arg byte) {
 			c.told++
 		}
 		if err := w.live.server.Broadcast("told", w.clients[0].told); err != nil {
+			w.t.Errorf("Broadcast = %v", err)
+		}
+	case clientSendsVolatile:
+		for range 1 + how%4 {
+			_ = c.client.SendVolatile("v", how) // it may be dropped
+		}
+	case serverSendsVolatile:
+		if s, ok := w.live.server.GetSocket(c.client.ID()); ok {
+			for range 1 + how%4 {
+				_, _ = s.SendVolatile("v", how) // the same
+			}
+		}
+		if err := w.live.server.Under(socket.Volatile()).Broadcast("v", how); err != nil {
 			w.t.Errorf("Broadcast = %v", err)
 		}
 	case timePasses:

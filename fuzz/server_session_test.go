@@ -28,6 +28,8 @@ const (
 	serverBroadcasts
 	serverPuts // a hostile client's socket out
 	hostileWaits
+	hostileImplies   // sends messages that do not say their numbers
+	serverVolatilely // tells everybody something that is not of the session
 	hostileSteps
 )
 
@@ -49,6 +51,12 @@ var serverSessionSeeds = []struct {
 		hostileLeaves, 2, serverBroadcasts, 0x10, hostileResumes, 0x70, hostileResumes, 0x52}},
 	{"spellings", []byte{hostileOpens, 0, hostileSpells, 0, hostileSpells, 4, hostileSpells, 8, hostileOpens, 1, hostileSpells, 13, hostileSpells, 17, hostileSpells, 21,
 		hostileOpens, 2, hostileSpells, 26, hostileSpells, 30, hostileOpens, 0, hostileSpells, 36, hostileRaw, 8, '7', ' ', hostileBinary, 0, hostileBinary, 0x44}},
+	{"numbers that are not said", []byte{hostileOpens, 0, hostileAcks, 0, hostileCounts, 0, hostileImplies, 0x3c, serverBroadcasts, 8, hostileAcks, 0, serverVolatilely, 0,
+		serverBroadcasts, 8, hostileBinary, 0, hostileImplies, 0x0c, hostileSpells, 60, hostileImplies, 0x4c, hostileResumes, 0, hostileImplies, 0,
+		hostileResumes, 0, hostileCounts, 0, hostileImplies, 8}},
+	{"behind one that has been there", []byte{hostileOpens, 0, hostileCounts, 0x1c, hostileImplies, 0x1c, hostileResumes, 0, hostileCounts, 0x40, hostileImplies, 0x1c,
+		hostileCounts, 0, hostileImplies, 0x1c, serverVolatilely, 0, hostileLeaves, 0, serverBroadcasts, 8, hostileResumes, 0, serverBroadcasts, 4}},
+	{"a number in the raw, and those behind it", []byte{hostileOpens, 0, hostileRaw, 4, '1', hostileImplies, 0x1c, hostileResumes, 0, hostileRaw, 4, '2', hostileImplies, 0x1c}},
 	{"put out", []byte{hostileOpens, 0, hostileAcks, 0, hostileLeaves, 0, serverPuts, 0, hostileResumes, 0, hostileOpens, 1, hostileAcks, 1, serverPuts, 5, hostileResumes, 2,
 		hostileWaits, 12, hostileResumes, 1}},
 }
@@ -111,10 +119,18 @@ type intruder struct {
 	}
 	siege *siege
 	next  uint64 // number of the next message that comes; the receiver's
+	heard bool   // a number has come; the receiver's
+
+	said   uint64 // number of the last message that was sent; 0: none has said one
+	unsure bool   // nobody knows what it is
 }
 
-// counted is the event of messages whose data is their number.
-const counted = "counted-by-its-number"
+// counted is the event of messages whose data is their number, and volatile that of those
+// which have none.
+const (
+	counted  = "counted-by-its-number"
+	volatile = "volatile"
+)
 
 func newBesieged(t *testing.T, options byte) *besieged {
 	b := &besieged{t: t, options: options, handled: make(map[string][]uint64), live: newLive(
@@ -125,6 +141,9 @@ func newBesieged(t *testing.T, options byte) *besieged {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		before := b.handled[c.ID()]
+		if n == 0 {
+			b.t.Error("a message is handled that had no number, and none before it had one")
+		}
 		// Those in between had messages that do not say which number they have.
 		if len(before) > 0 && n <= before[len(before)-1] {
 			b.t.Errorf("message %d of a session is handled after %v", n, before)
@@ -253,7 +272,7 @@ func (b *besieged) came(c *intruder, p []byte, bin bool) {
 		n, text = seq, string(p[size+more:])
 	} else {
 		var m struct {
-			Seq   uint64
+			Seq   *uint64
 			Event string
 			Data  json.RawMessage
 			Re    *uint64
@@ -263,11 +282,26 @@ func (b *besieged) came(c *intruder, p []byte, bin bool) {
 			b.t.Errorf("%.200q came, which is not JSON", p)
 			return
 		}
-		n, text = m.Seq, fmt.Sprintf("%s %s %s", m.Event, m.Data, m.Error)
+		switch {
+		case m.Seq != nil:
+			n = *m.Seq
+		case m.Event == "" && m.Re == nil: // it acknowledges, and that is all
+			return
+		case !c.heard:
+			b.t.Errorf("%.200q came first, without a number", p)
+			return
+		default:
+			n = c.next
+		}
+		if (m.Event == volatile) != (n == 0) {
+			b.t.Errorf("%.200q came with the number %d", p, n)
+		}
+		text = fmt.Sprintf("%s %s %s", m.Event, m.Data, m.Error)
 	}
 	if n == 0 {
 		return
 	}
+	c.heard = true
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n != c.next {
@@ -330,24 +364,55 @@ func (b *besieged) offer(s *siege, how int) (line, token string, last uint64) {
 }
 
 // spellings are messages whose numbers are there, but not as this module writes them. %d is
-// the number that is due.
-var spellings = []string{
-	`{"ack":0,"seq":%d,"event":"odd"}`,
-	` { "seq" : %d , "event" : "odd" } `,
-	`{"event":"odd","data":{"seq":1},"seq":%d}`,
-	`{"\u0073eq":%d,"event":"odd"}`,
-	`{"seq":%d,"seq":1,"event":"odd"}`,
-	`{"seq":-%d,"event":"odd"}`,
-	`{"seq":%d.0,"event":"odd"}`,
-	`{"seq":"%d","event":"odd"}`,
-	`{"seq":%d00000000000000000000,"event":"odd"}`,
-	`{"seq":%d,"ack":null,"event":"odd"}`,
-	`{"seq":%d`,
-	`{"seq":%d}`,
-	`{"seq":%d,"req":1,"event":"odd"}`,
-	`{"seq":%d,"re":1,"data":1}`,
-	`{"seq":%d,}`,
-	`[%d]`,
+// the number that is due, which the message has, unless it is another or an error.
+var spellings = []struct {
+	form string
+	is   saying
+}{
+	{`{"ack":0,"seq":%d,"event":"odd"}`, saysIt},
+	{` { "seq" : %d , "event" : "odd" } `, saysIt},
+	{`{"event":"odd","data":{"seq":1},"seq":%d}`, saysNothing},
+	{`{"\u0073eq":%d,"event":"odd"}`, saysIt},
+	{`{"seq":%d,"seq":1,"event":"odd"}`, saysIt},
+	{`{"seq":-%d,"event":"odd"}`, isWrong},
+	{`{"seq":%d.0,"event":"odd"}`, isWrong},
+	{`{"seq":"%d","event":"odd"}`, isWrong},
+	{`{"seq":%d00000000000000000000,"event":"odd"}`, isWrong},
+	{`{"seq":%d,"ack":null,"event":"odd"}`, isWrong},
+	{`{"seq":%d`, isWrong},
+	{`{"seq":%d}`, saysIt},
+	{`{"seq":%d,"req":1,"event":"odd"}`, saysIt},
+	{`{"seq":%d,"re":1,"data":1}`, saysIt},
+	{`{"seq":%d,}`, isWrong},
+	{`[%d]`, saysNothing},
+	{`{"data":%d}`, saysNothing},
+	{`odd %d`, saysNothing},
+	{`{"seq":0,"event":"odd","data":%d}`, isApart},
+}
+
+// saying is what a message says about its number.
+type saying int
+
+const (
+	saysIt saying = iota
+	saysNothing
+	isApart
+	isWrong // it ends the connection
+)
+
+// spoke notes that a message has been sent that says its number, n, or does not. What has no
+// counted data may have used a number up.
+func (b *besieged) spoke(c *intruder, is saying, n uint64) {
+	switch {
+	case is == isApart:
+		return
+	case is == saysIt:
+		c.said, c.unsure = n, false
+	case is == saysNothing && c.said > 0 && !c.unsure:
+		c.said++
+		n = c.said
+	}
+	b.spent(c.siege, n)
 }
 
 // say sends a text over a connection, which may have ended.
@@ -403,6 +468,7 @@ func (b *besieged) step(op, arg byte, rest []byte) (taken int) {
 		}
 		for range 1 + how&15 {
 			n := b.number(s, how>>4)
+			c.said, c.unsure = n, false
 			c.say(fmt.Sprintf(`{"seq":%d,"event":"%s","data":%d}`, n, counted, n))
 		}
 	case hostileBinary:
@@ -419,7 +485,7 @@ func (b *besieged) step(op, arg byte, rest []byte) (taken int) {
 		}
 		_ = c.transport.SendBinary(p) // it may have ended
 		if how&3 == 0 {
-			b.spent(s, due)
+			b.spoke(c, saysIt, due)
 		}
 	case hostileAcks:
 		if s == nil {
@@ -442,18 +508,39 @@ func (b *besieged) step(op, arg byte, rest []byte) (taken int) {
 			return 0
 		}
 		due := b.due(s)
-		form := spellings[how%len(spellings)]
-		c.say(fmt.Sprintf(form, due))
-		b.spent(s, due)
+		odd := spellings[how%len(spellings)]
+		c.say(fmt.Sprintf(odd.form, due))
+		b.spoke(c, odd.is, due)
 	case hostileRaw:
 		if c == nil {
 			return 0
 		}
 		if s != nil {
 			b.spent(s, b.due(s))
+			c.unsure = true
 		}
 		taken = min(how&15, len(rest))
 		c.say(`{"seq":` + string(rest[:taken]) + `,"event":"odd"}`)
+	case hostileImplies:
+		if s == nil {
+			return 0
+		}
+		for range 1 + how&15 {
+			if how>>4&1 != 0 {
+				c.say(`{"seq":0,"event":"odd"}`)
+			}
+			if c.unsure {
+				c.say(`{"event":"odd"}`)
+				b.spent(s, b.due(s))
+				continue
+			}
+			n := uint64(0) // none has been said: it is not handled
+			if c.said > 0 {
+				n = c.said + 1
+			}
+			b.spoke(c, saysNothing, n)
+			c.say(fmt.Sprintf(`{"event":"%s","data":%d}`, counted, n))
+		}
 	case hostileLeaves:
 		b.leave(slot, how&1 != 0)
 	case serverBroadcasts:
@@ -463,6 +550,10 @@ func (b *besieged) step(op, arg byte, rest []byte) (taken int) {
 			if err := b.live.server.Broadcast("told", told{b.told, more}); err != nil {
 				b.t.Errorf("Broadcast = %v", err)
 			}
+		}
+	case serverVolatilely:
+		if err := b.live.server.Under(socket.Volatile()).Broadcast(volatile, how); err != nil {
+			b.t.Errorf("Broadcast = %v", err)
 		}
 	case serverPuts:
 		b.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket/internal/envelope"
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 )
 
 // clientRun is one run of a client, from Connect to Close or to giving up.
@@ -144,12 +145,13 @@ func (c *Client) read(run *clientRun, w *watch) error {
 		receive = w.receiver()
 	}
 	epoch := c.era()
+	var order session.Order // of this connection; what comes over an earlier one is not in it
 	for {
 		data, binary, err := receive()
 		if err != nil {
 			return err
 		}
-		m, fresh, err := c.session.received(data, binary)
+		m, fresh, err := c.session.received(&order, data, binary)
 		if err != nil {
 			c.session.abort()
 			return err

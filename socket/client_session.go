@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type clientSession struct {
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
 	out     session.Outbox[keptMessage]
+	said    bool        // the message that was sent last over the connection is that before the next
 	torn    bool        // something could not be sent over the connection
 	full    bool        // ErrBufferFull was reported since the connection was lost
 	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
@@ -161,12 +163,12 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.answer
-	s.answer, s.full, s.torn = nil, false, false
+	s.answer, s.full, s.torn, s.said = nil, false, false, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
 		for n, k := range s.out.From(a.Last + 1) {
-			again = append(again, keptMessage{k.typ, s.numbered(n, k)})
+			again = append(again, keptMessage{k.typ, s.numbered(numbers{seq: n, said: true}, k)})
 		}
 		return again, nil
 	}
@@ -202,14 +204,17 @@ func (s *clientSession) lost(err error) {
 	s.closed = errors.As(err, &ce)
 }
 
-// numbered returns a message as it is sent. It is called with mu held.
-func (s *clientSession) numbered(n uint64, k keptMessage) []byte {
-	v := numbers{seq: n}
-	if s.in.Owes() {
-		v.ack = s.in.Ack()
+// numbered returns a message as it is sent, with the numbers n, and takes an
+// acknowledgement along if there is nothing else that waits for one, or many do. It is
+// called with mu held.
+func (s *clientSession) numbered(n numbers, k keptMessage) []byte {
+	if s.in.Owes() && (s.out.Len() == 1 || s.in.Many()) {
+		n.ack = s.in.Ack()
 	}
-	head := v.appendHead(make([]byte, 0, maxHead/2+len(k.b)), k.typ)
-	return append(head, k.b[headless(k.typ):]...)
+	if n.silent(k.typ) {
+		return bytes.Clone(k.b) // what a transport is given is its own
+	}
+	return n.prepend(k.typ, k.b)
 }
 
 // drop ends the session on this side, and returns an error with what the server may not
@@ -249,9 +254,18 @@ func (s *clientSession) sendAgain(again []keptMessage) error {
 			return sendError(err)
 		}
 		s.sent(err)
-		break // the rest is kept for the next connection
+		return nil // the rest is kept for the next connection
 	}
+	s.goesOnWith(len(again) > 0)
 	return nil
+}
+
+// goesOnWith notes whether the next message goes on where the connection is, and need not
+// say its number.
+func (s *clientSession) goesOnWith(said bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = said
 }
 
 // write sends a message as it is. The caller holds the token.
@@ -278,6 +292,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
+	said := s.said
 	for i, p := range messages {
 		n := s.out.Add(keptMessage{typ, p}, len(p))
 		if s.out.Full(c.opts.kept) {
@@ -292,7 +307,9 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 			}
 			s.out.Drop()
 		}
-		batch = append(batch, s.numbered(n, keptMessage{typ, p}))
+		v := numbers{seq: n, said: !said || s.out.Asks(n, c.opts.kept)}
+		batch = append(batch, s.numbered(v, keptMessage{typ, p}))
+		said = true
 	}
 	s.mu.Unlock()
 	if first {
@@ -309,6 +326,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	}
 	switch {
 	case failed == nil:
+		s.goesOnWith(true)
 	case len(batch) == 1 && !errors.Is(failed, net.ErrClosed):
 		// The transport has refused it: nothing is wrong with the connection.
 		s.mu.Lock()
@@ -317,7 +335,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		return true, sendError(failed)
 	default:
 		s.mu.Lock()
-		s.torn = true
+		s.torn, s.said = true, false
 		s.mu.Unlock()
 		s.sent(failed) // which of them have arrived is known when the server says so
 	}
@@ -328,15 +346,15 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 type message struct {
 	data   []byte
 	binary bool
-	seq    uint64 // 0: it had none
-	size   int    // with the numbers
+	numbers
+	size int // with the numbers
 
 	session int // that it belongs to, as clientSession counts them
 }
 
-// received judges a message. One that is not fresh has been there before, or is no
-// message for the handlers.
-func (s *clientSession) received(data []byte, binary bool) (m message, fresh bool, err error) {
+// received judges a message of a connection, whose order of numbers the caller keeps. One
+// that is not fresh has been there before, or is no message for the handlers.
+func (s *clientSession) received(order *session.Order, data []byte, binary bool) (m message, fresh bool, err error) {
 	if !s.active() {
 		return message{data: data, binary: binary}, true, nil
 	}
@@ -344,9 +362,12 @@ func (s *clientSession) received(data []byte, binary bool) (m message, fresh boo
 	if binary {
 		typ = transport.MessageBinary
 	}
-	n, rest, err := parseNumbers(typ, data)
-	if err != nil {
-		return message{}, false, err
+	var n heading
+	rest := data
+	if !saysNothing(typ, data) {
+		if n, rest, err = parseNumbers(typ, data); err != nil {
+			return message{}, false, err
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -355,13 +376,12 @@ func (s *clientSession) received(data []byte, binary bool) (m message, fresh boo
 			return message{}, false, err
 		}
 	}
-	fresh = rest != nil
-	if fresh && n.seq > 0 {
-		if fresh, err = s.in.Take(n.seq); err != nil {
-			return message{}, false, err
+	if fresh = !n.alone; fresh && (n.seq > 0 || !n.said) {
+		if n.seq, err = order.Number(n.seq, n.said); err == nil {
+			fresh, err = s.in.Take(n.seq)
 		}
 	}
-	return message{rest, binary, n.seq, len(data), s.count}, fresh, nil
+	return message{rest, binary, n.numbers, len(data), s.count}, fresh, err
 }
 
 // handled notes that the handlers are called for a message of the session.
@@ -372,7 +392,7 @@ func (s *clientSession) handled(m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.session == s.count {
-		s.in.Handled(m.seq, m.size)
+		s.in.Handled(m.seq, m.size, m.said)
 		s.remind()
 	}
 }

@@ -34,9 +34,8 @@ func (c *Client) SendVolatile(event Event, data interface{}) error {
 	if !c.IsConnected() {
 		return sendError(ErrConnectionClosed)
 	}
-	if typ == transport.MessageBinary && c.session.active() {
-		var none numbers
-		msg = append(none.appendHead(make([]byte, 0, maxHead+len(msg)), typ), msg...)
+	if c.session.active() {
+		msg = unnumbered.prepend(typ, msg)
 	}
 	switch err := sendNow(c.Transport(), typ, msg); {
 	case err == nil:

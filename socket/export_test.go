@@ -1,6 +1,11 @@
 package socket
 
-import "time"
+import (
+	"bytes"
+	"time"
+
+	"github.com/kleeedolinux/socket.go/socket/transport"
+)
 
 // Sockets returns all sockets of a server.
 func Sockets(s *Server) []Socket {
@@ -79,3 +84,68 @@ func Slow(s Socket) { s.(*conn).tooSlow() }
 
 // RetryIn returns how long a client stays away after a connection that has ended with err.
 func RetryIn(err error) time.Duration { return retryIn(err) }
+
+// SessionNumbers returns the numbers of the last messages of its session that a Socket or a
+// Client has sent, and that have come to it.
+func SessionNumbers(of any) (sent, came uint64) {
+	if c, ok := of.(*Client); ok {
+		s := &c.session
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.out.Last(), s.in.Last()
+	}
+	l, ok := of.(*conn).link.(*sessionLink)
+	if !ok {
+		return 0, 0
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Last(), l.in.Last()
+}
+
+// SessionDropped returns how many messages a Socket or a Client has sent that are neither
+// acknowledged nor kept.
+func SessionDropped(of any) int {
+	if c, ok := of.(*Client); ok {
+		s := &c.session
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.out.Dropped()
+	}
+	l := of.(*conn).link.(*sessionLink)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Dropped()
+}
+
+// Numbers are what a message of a session says about numbers.
+type Numbers struct {
+	Seq, Ack uint64
+	Said     bool // there is a seq
+	Alone    bool // there is nothing else
+}
+
+// ParseNumbers returns the numbers of a message and what is left, which lies in p.
+func ParseNumbers(typ transport.MessageType, p []byte) (Numbers, []byte, error) {
+	var n heading
+	rest, err := p, error(nil)
+	if !saysNothing(typ, p) {
+		n, rest, err = parseNumbers(typ, p)
+	}
+	return Numbers{n.seq, n.ack, n.said, n.alone}, rest, err
+}
+
+// ParseSpelled is ParseNumbers for a text as if it were spelled in a way of its own.
+func ParseSpelled(p []byte) (Numbers, []byte, error) {
+	n, rest, err := spelledNumbers(p)
+	return Numbers{n.seq, n.ack, n.said, n.alone}, rest, err
+}
+
+// AppendNumbers puts numbers in front of a message.
+func AppendNumbers(n Numbers, typ transport.MessageType, p []byte) []byte {
+	v := numbers{seq: n.Seq, ack: n.Ack, said: n.Said}
+	if v.silent(typ) {
+		return bytes.Clone(p)
+	}
+	return append(v.appendHead(nil, typ), p[headless(typ):]...)
+}

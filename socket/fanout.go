@@ -55,6 +55,8 @@ func (l *load) sub(m load) { l.add(load{-m.messages, -m.bytes}) }
 type post struct {
 	to    target
 	batch transport.PreparedBatch
+
+	volatiles []*transport.PreparedMessage // the batch as sessions get it that do not keep it, as far as they have; nil: none has
 }
 
 // target says who gets a message: the members of rooms, or all.

@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -20,8 +19,8 @@ func (f *fanout) stageUnder(c *conn, p *post) {
 			messages = nil // queued, or of no use
 		}
 	}
-	for _, m := range messages {
-		if !c.shut && f.put(c, &held{m: m, rule: p.to.rule, room: p.to.room}) {
+	for i, m := range messages {
+		if !c.shut && f.put(c, &held{m: m, rule: p.to.rule, room: p.to.room}, p, i) {
 			queued = true
 		}
 	}
@@ -42,12 +41,12 @@ func (f *fanout) mark(c *conn) {
 }
 
 // put queues a message, or lets it wait, or drops it, and reports whether something was
-// queued.
-func (f *fanout) put(c *conn, e *held) (queued bool) {
+// queued. It is message i of p if it is volatile.
+func (f *fanout) put(c *conn, e *held, p *post, i int) (queued bool) {
 	h := c.hold.Load()
 	if h == nil {
 		if e.rule != nil && e.rule.kind == volatileOnly && f.behind[c] == nil && !c.loaded() {
-			if c.stageVolatile(e.m) == nil {
+			if c.stageVolatile(p.volatile(c, i)) == nil {
 				return true
 			}
 		}
@@ -298,25 +297,34 @@ func (c *conn) takes(messages []*transport.PreparedMessage) bool {
 // keeps reports whether a session has no connection, and whether a quarter of what may be
 // kept for the next one is taken.
 func (l *sessionLink) keeps() (away, full bool) {
-	kept := l.c.server.opts.kept
-	quarter := session.OutboxLimits{
-		Bytes:    quarterOf(kept.Bytes, session.DefaultOutboxBytes),
-		Messages: quarterOf(kept.Messages, session.DefaultOutboxMessages),
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.current() == nil, l.out.Full(quarter)
+	return l.current() == nil, l.out.Full(l.c.server.opts.kept.Quarter())
 }
 
-// quarterOf is a quarter of a limit that may be missing.
-func quarterOf(limit, missing int) int {
-	switch {
-	case limit < 0:
-		return limit
-	case limit == 0:
-		limit = missing
+// volatile returns message i as c is sent it that does not keep it for the next connection.
+// All those with a session get one.
+func (p *post) volatile(c *conn, i int) *transport.PreparedMessage {
+	messages := p.batch.Messages()
+	if _, ok := c.link.(*sessionLink); !ok {
+		return messages[i]
 	}
-	return max(limit/sendShare, 1)
+	if p.volatiles == nil {
+		p.volatiles = make([]*transport.PreparedMessage, len(messages))
+	}
+	if p.volatiles[i] == nil {
+		p.volatiles[i] = c.newVolatile(messages[i].Type(), messages[i].Payload())
+	}
+	return p.volatiles[i]
+}
+
+// newVolatile makes a message for stageVolatile: within a session it says that it is not of
+// that.
+func (c *conn) newVolatile(typ transport.MessageType, p []byte) *transport.PreparedMessage {
+	if _, ok := c.link.(*sessionLink); ok {
+		p = unnumbered.prepend(typ, p)
+	}
+	return transport.NewPreparedMessage(typ, p)
 }
 
 // stageVolatile queues a message that is not sent again when it is lost. For a session
@@ -333,23 +341,11 @@ func (c *conn) stageVolatile(m *transport.PreparedMessage) error {
 	if u == nil {
 		return transport.ErrQueueFull
 	}
-	var err error
-	if m.Type() == transport.MessageBinary {
-		_, err = u.stageBehind(&b, unnumbered{})
-	} else {
-		_, err = u.stage(&b)
-	}
+	_, err := u.stage(&b)
 	if err != nil && err != errTooLarge {
 		return transport.ErrQueueFull // or it is lost, which l is about to be told
 	}
 	return err
-}
-
-// unnumbered are the heads of binary messages of a session that have no numbers.
-type unnumbered struct{}
-
-func (unnumbered) Next(m *transport.PreparedMessage) (head []byte, skip int) {
-	return numbers{}.appendHead(nil, m.Type()), headless(m.Type())
 }
 
 // await waits until a message is queued for all, and closes those for which that takes

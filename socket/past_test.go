@@ -20,17 +20,21 @@ var withPast = socket.WithCompressionOptions(transport.Compression{Takeover: tra
 
 // guests are the clients of these tests: each kind takes messages in another form.
 var guests = []struct {
-	name string
-	kind kind
-	z    *transport.Compression // nil: none
+	name    string
+	kind    kind
+	z       *transport.Compression // nil: none
+	session bool
 }{
-	{"largest window", websocket, &transport.Compression{}},
-	{"largest window", websocket, &transport.Compression{}},
-	{"2 KiB", websocket, &transport.Compression{PeerWindow: 11}},
-	{"512 bytes", websocket, &transport.Compression{PeerWindow: 9}},
-	{"each message on its own", websocket, &transport.Compression{PeerWindow: -1}},
-	{"no compression", websocket, nil},
-	{"long polling", polling, nil},
+	{"largest window", websocket, &transport.Compression{}, false},
+	{"largest window", websocket, &transport.Compression{}, false},
+	{"2 KiB", websocket, &transport.Compression{PeerWindow: 11}, false},
+	{"512 bytes", websocket, &transport.Compression{PeerWindow: 9}, false},
+	{"each message on its own", websocket, &transport.Compression{PeerWindow: -1}, false},
+	{"no compression", websocket, nil, false},
+	{"long polling", polling, nil, false},
+	{"largest window, session", websocket, &transport.Compression{}, true},
+	{"no compression, session", websocket, nil, true},
+	{"long polling, session", polling, nil, true},
 }
 
 // guest is a client, and what it should get.
@@ -59,7 +63,7 @@ func (e *env) guest(n int) *guest {
 	if of.z != nil {
 		e.webSocket = append(e.webSocket, transport.WithCompressionOptions(*of.z))
 	}
-	g.client = e.client(socket.WithSession(false))
+	g.client = e.client(socket.WithSession(of.session))
 	g.client.On("x", func(data interface{}) { g.got.add("%v", data) })
 	e.connect(g.client)
 	var ok bool
@@ -376,6 +380,47 @@ func TestWhoWasBehindHasThePastOfTheOthers(t *testing.T) {
 		slow.check(t, 0)
 		if !slow.socket.IsConnected() {
 			t.Error("who was behind is not connected any more")
+		}
+	}, "mixed")
+}
+
+// What is broadcast is framed, and compressed, once for those with a session and those
+// without: they get the same bytes. The first message alone has a number of its own.
+func TestSessionsAndOthersGetBroadcastsInTheSameFrames(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve(withPast, socket.WithPingInterval(-1)) // no pings among the bytes
+		var all []*guest
+		for _, n := range []int{0, 7, 5, 8} {
+			all = append(all, e.guest(n))
+		}
+		n := 0
+		publish := func() {
+			n++
+			for _, g := range all {
+				g.want = append(g.want, quote(n, 300))
+			}
+			if err := server.Broadcast("x", quote(n, 300)); err != nil {
+				t.Fatal(err)
+			}
+			e.settle()
+		}
+		for range 150 { // all have the past in their windows
+			publish()
+		}
+		before := make([]int64, len(all))
+		for i, g := range all {
+			before[i] = g.read.Load()
+		}
+		for range 100 {
+			publish()
+		}
+		for i, g := range all {
+			g.check(t, i)
+			before[i] = g.read.Load() - before[i]
+		}
+		if before[0] != before[1] || before[2] != before[3] || before[0] > before[2]/2 {
+			t.Errorf("100 messages of 300 bytes took %d compressed, and %d with a session; %d as they are, and %d with a session",
+				before[0], before[1], before[2], before[3])
 		}
 	}, "mixed")
 }

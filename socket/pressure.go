@@ -58,7 +58,7 @@ func (c *conn) SendVolatile(event Event, data interface{}) (sent bool, err error
 		c.server.slow.volatile.Add(1)
 		return false, nil
 	}
-	switch err := c.stageVolatile(transport.NewPreparedMessage(m.typ, m.b)); err {
+	switch err := c.stageVolatile(c.newVolatile(m.typ, m.b)); err {
 	case nil:
 		c.link.flush()
 		return true, nil

@@ -297,7 +297,11 @@ func (s *Server) newConn(id string, r *http.Request, a *admission) *conn {
 // message and without keeping the caller.
 func (s *Server) open(c *conn, l link, a *admission) {
 	c.link = l
-	if ws, ok := l.(webSocketLink); ok {
+	first := l
+	if s, ok := l.(*sessionLink); ok {
+		first = s.current() // nil if it is lost already
+	}
+	if ws, ok := first.(webSocketLink); ok {
 		c.refers = ws.TakesHistory()
 	}
 	passed := s.passes(c)

@@ -8,7 +8,7 @@ import (
 
 // sentMessage is a message that the client has not acknowledged.
 type sentMessage struct {
-	b     []byte // with its numbers in front, or without, as others get it too
+	b     []byte // with numbers in front, or without, as others get it too
 	chunk *chunk // that b lies in; nil: b is garbage when nobody needs it
 	typ   uint8  // a transport.MessageType
 	head  uint8  // bytes of the numbers; 0: b is without
@@ -35,22 +35,40 @@ func (c *chunk) put() {
 	chunkPool.Put(c)
 }
 
-// number makes the next message of the session, p behind its numbers, in memory that
-// lasts until it is acknowledged. It is kept only by keep. It is called with mu held.
-func (l *sessionLink) number(n numbers, typ transport.MessageType, p []byte) sentMessage {
-	m := sentMessage{typ: uint8(typ)}
+// keep keeps the next message of the session, which is p with the numbers n, and is given
+// out where it is kept. It is called with mu held.
+func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) *sentMessage {
 	var b []byte
+	var c *chunk
 	most := maxHead + len(p)
 	if most <= largestInChunk {
-		m.chunk = l.roomFor(most)
-		b = m.chunk.b[m.chunk.used:m.chunk.used]
+		c = l.roomFor(most)
+		b = c.b[c.used:c.used]
 	} else {
 		b = make([]byte, 0, most)
 	}
-	b = n.appendHead(b, typ)
-	m.head = uint8(len(b))
-	m.b = append(b, p[headless(typ):]...)
+	head := 0
+	if n.silent(typ) {
+		b = append(b, p...)
+	} else {
+		b = n.appendHead(b, typ)
+		head = len(b)
+		b = append(b, p[headless(typ):]...)
+	}
+	if c != nil {
+		c.used += int32(len(b))
+		c.live++
+	}
+	m := l.out.Place(len(p))
+	m.b, m.chunk, m.typ, m.head = b, c, uint8(typ), uint8(head)
 	return m
+}
+
+// keepShared keeps the next message, which others get too. It is called with mu held.
+func (l *sessionLink) keepShared(shared *transport.PreparedMessage) {
+	p := shared.Payload()
+	m := l.out.Place(len(p))
+	m.b, m.typ = p, uint8(shared.Type())
 }
 
 // roomFor returns the chunk for the next message, of at most n bytes.
@@ -61,15 +79,6 @@ func (l *sessionLink) roomFor(n int) *chunk {
 	// The one before goes back with the last message in it: it has one.
 	l.chunk = chunkPool.Get().(*chunk)
 	return l.chunk
-}
-
-// keep keeps a message of size bytes, not counting its numbers. It is called with mu held.
-func (l *sessionLink) keep(m sentMessage, size int) {
-	if c := m.chunk; c != nil {
-		c.used += int32(len(m.b))
-		c.live++
-	}
-	l.out.Add(m, size)
 }
 
 // free gives back what a message took that is not kept any more. It is called with mu held.
@@ -88,8 +97,8 @@ func (l *sessionLink) free(m sentMessage) {
 }
 
 // undo takes back the message that was kept last. It is called with mu held.
-func (l *sessionLink) undo(m sentMessage) {
-	l.out.Undo()
+func (l *sessionLink) undo() {
+	m := l.out.Undo()
 	if c := m.chunk; c != nil {
 		c.used -= int32(len(m.b))
 		l.free(m)
@@ -111,12 +120,13 @@ func (l *sessionLink) idle() {
 // messageType is that of the message.
 func (m sentMessage) messageType() transport.MessageType { return transport.MessageType(m.typ) }
 
-// again returns message n as it goes out again, in buf or in memory of its own.
+// again appends message n as it goes out again.
 func (m sentMessage) again(n uint64, buf []byte) []byte {
-	if m.head > 0 {
-		return m.b // an older acknowledgement does no harm
+	from := int(m.head)
+	if from == 0 {
+		from = headless(m.messageType())
 	}
-	return append(numbers{seq: n}.appendHead(buf[:0], m.messageType()), m.b[headless(m.messageType()):]...)
+	return append(numbers{seq: n, said: true}.appendHead(buf, m.messageType()), m.b[from:]...)
 }
 
 // undelivered returns the message without its numbers, for a session that is over: nothing

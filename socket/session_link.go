@@ -16,7 +16,7 @@ import (
 // physical is a link that a session uses for one connection.
 type physical interface {
 	link
-	// stageBehind is stage for messages that begin with heads of their own.
+	// stageBehind is stage for messages of which some begin with heads of their own.
 	stageBehind(b *transport.PreparedBatch, heads transport.Heads) (int, error)
 }
 
@@ -28,8 +28,10 @@ func (l pollLink) stageBehind(b *transport.PreparedBatch, heads transport.Heads)
 	messages := b.Messages()
 	for i, m := range messages {
 		head, skip := heads.Next(m)
-		p := m.Payload()[skip:]
-		data := append(append(make([]byte, 0, len(head)+len(p)), head...), p...)
+		data := m.Payload()
+		if head != nil {
+			data = append(append(make([]byte, 0, len(head)+len(data)), head...), data[skip:]...)
+		}
 		if err := l.push(poll.Message{Data: data, Binary: m.Type() == transport.MessageBinary}); err != nil {
 			return i, err
 		}
@@ -39,45 +41,23 @@ func (l pollLink) stageBehind(b *transport.PreparedBatch, heads transport.Heads)
 
 // heads numbers messages that others get too. It is pooled.
 type heads struct {
-	numbers
-	buf  [maxHead]byte
-	text int // length of the head in buf, if it is that of the text message before; 0: it is not
+	numbers      // of the next message
+	asks    bool // those that can ask for an acknowledgement do
+	buf     [maxHead]byte
 }
 
 // Shared by all sessions of the process.
 var headsPool = sync.Pool{New: func() any { return new(heads) }}
 
-// Next returns the numbers of a message, and makes those of the next. Only the first
-// takes an acknowledgement along.
+// Next returns the numbers of a message, and makes those of the next, which does not say
+// them unless it asks for an acknowledgement.
 func (h *heads) Next(m *transport.PreparedMessage) (head []byte, skip int) {
 	typ := m.Type()
-	head = h.buf[:h.text]
-	if typ == transport.MessageBinary || !increment(head) {
-		head = h.appendHead(h.buf[:0], typ)
+	if !h.silent(typ) {
+		head, skip = h.appendHead(h.buf[:0], typ), headless(typ)
 	}
-	if h.text = 0; typ == transport.MessageText && h.ack == 0 {
-		h.text = len(head)
-	}
-	h.seq++
-	h.ack = 0
-	return head, headless(typ)
-}
-
-// increment makes the head of a text message, without an acknowledgement, that of the next.
-// It reports false when there is none, or the number becomes longer.
-func increment(head []byte) bool {
-	for i := len(head) - 2; i > 0; i-- {
-		switch c := head[i]; {
-		case c == '9':
-			head[i] = '0'
-		case '0' <= c && c < '9':
-			head[i]++
-			return true
-		default:
-			return false
-		}
-	}
-	return false
+	h.numbers = numbers{seq: h.seq + 1, said: h.asks && (h.seq+1)%session.AskEvery == 0}
+	return head, skip
 }
 
 // sessionLink is the link of a socket whose client goes on over another connection when
@@ -95,8 +75,10 @@ type sessionLink struct {
 	heard bool       // the client is known to have its token
 	over  bool       // no other connection may come
 	left  bool       // the client may have begun another session
+	said  bool       // the message that was sent last over the connection is that before the next
 	told  bool       // the socket knows that it has ended
 	claim session.Claim
+	order session.Order // over that connection
 	in    session.Inbox
 	out   session.Outbox[sentMessage]
 	chunk *chunk        // where the next message is kept; nil: in another one
@@ -153,31 +135,51 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 	if l.over {
 		return errSessionOver
 	}
-	n, u := numbers{seq: l.out.Last() + 1}, l.current()
-	if l.lags() {
-		return l.sendLater(l.number(n, typ, p), len(p))
+	u := l.current()
+	if u == nil || l.lags() {
+		l.keep(numbers{}, typ, p)
+		return l.keptForLater()
 	}
-	if u != nil && l.in.Owes() {
-		n.ack = l.in.Owed()
-	}
-	m := l.number(n, typ, p)
-	if u != nil {
-		switch err := u.queue(typ, m.b); {
-		case err == nil:
-			if n.ack > 0 {
-				l.in.Ack()
-			}
-		case err == transport.ErrQueueFull, err == errTooLarge:
-			return err
+	n := l.next(u)
+	m := l.keep(n, typ, p)
+	switch err := u.queue(typ, m.b); {
+	case err == nil:
+		if l.said = true; n.ack > 0 {
+			l.in.Ack()
 		}
-		// Any other error: the connection is lost, which l is about to be told.
+	case err == transport.ErrQueueFull, err == errTooLarge:
+		l.undo()
+		return err
+	default: // the connection is lost, which l is about to be told
+		l.said = false
 	}
-	l.keep(m, len(p))
 	l.bound()
 	return nil
 }
 
-// stage is that of link.
+// next returns the numbers of the next message over the connection u. It says its own if
+// none before it has, or if so much is kept that the client is to acknowledge it. An
+// acknowledgement goes along with what is sent alone, and with some of the messages of a
+// burst. It is called with mu held.
+func (l *sessionLink) next(u physical) numbers {
+	n := numbers{seq: l.out.Last() + 1}
+	n.said = !l.said || l.out.Asks(n.seq, l.c.server.opts.kept)
+	switch {
+	case !l.in.Owes():
+	case l.in.Many(), l.out.Len() == 0, l.in.OwesOne() && idle(u):
+		n.ack = l.in.Owed()
+	}
+	return n
+}
+
+// idle reports whether nothing waits to be sent.
+func idle(u physical) bool {
+	_, messages := u.queued()
+	return messages == 0
+}
+
+// stage is that of link. Messages that need no head are queued as they are, in the frames
+// that others get too.
 func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,56 +187,61 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 	u := l.current()
 	if u == nil || l.lags() || l.over {
 		for i, m := range messages {
-			if err := l.stageLater(m); err != nil {
+			if l.over {
+				return i, errSessionOver
+			}
+			l.keepShared(m)
+			if err := l.keptForLater(); err != nil {
 				return i, err
 			}
 		}
 		return len(messages), nil
 	}
-	h := headsPool.Get().(*heads)
-	defer headsPool.Put(h)
-	h.numbers, h.text = numbers{seq: l.out.Last() + 1}, 0
-	acks := l.in.Owes()
-	if acks {
-		h.ack = l.in.Owed()
-	}
-	n, err := u.stageBehind(b, h)
-	if n > 0 && acks {
-		l.in.Ack()
+	first := l.next(u)
+	n, err := first.stage(u, b, l.out.Full(l.c.server.opts.kept.Quarter()))
+	if n > 0 {
+		if l.said = true; first.ack > 0 {
+			l.in.Ack()
+		}
 	}
 	if err != nil && err != transport.ErrQueueFull && err != errTooLarge {
 		n, err = len(messages), nil // the connection is lost, which l is about to be told
+		l.said = false
 	}
 	for _, m := range messages[:n] {
-		l.out.Add(sharedMessage(m), len(m.Payload()))
+		l.keepShared(m)
 	}
 	l.bound()
 	return n, err
 }
 
-// stageLater is stage for a message that cannot be sent now.
-func (l *sessionLink) stageLater(m *transport.PreparedMessage) error {
-	switch {
-	case l.over:
-		return errSessionOver
-	case l.lags():
-		return l.sendLater(sharedMessage(m), len(m.Payload()))
+// stage queues messages over u, the first of which has the numbers n. asks is whether the
+// other end is to acknowledge them soon.
+func (n numbers) stage(u physical, b *transport.PreparedBatch, asks bool) (int, error) {
+	messages := b.Messages()
+	silent := !asks || n.seq/session.AskEvery == (n.seq+uint64(len(messages)-1))/session.AskEvery
+	for _, m := range messages {
+		silent = silent && n.silent(m.Type())
 	}
-	l.out.Add(sharedMessage(m), len(m.Payload()))
-	l.bound()
-	return nil
+	if silent {
+		return u.stage(b)
+	}
+	h := headsPool.Get().(*heads)
+	defer headsPool.Put(h)
+	h.numbers, h.asks = n, asks
+	return u.stageBehind(b, h)
 }
 
-func sharedMessage(m *transport.PreparedMessage) sentMessage {
-	return sentMessage{b: m.Payload(), typ: uint8(m.Type())}
-}
-
-// sendLater keeps a message while earlier ones wait for room in the queue of the
-// connection. What is too much is refused, as by a queue that is full.
-func (l *sessionLink) sendLater(m sentMessage, size int) error {
-	l.keep(m, size)
+// keptForLater judges the message that was kept last, because it cannot be sent now. While
+// earlier ones wait for room in the queue of the connection, what is too much is refused, as
+// by a queue that is full.
+func (l *sessionLink) keptForLater() error {
+	if !l.lags() {
+		l.bound()
+		return nil
+	}
 	if l.out.Full(l.c.server.opts.kept) || !l.charge() {
-		l.undo(m)
+		l.undo()
 		l.charge() // it holds less
 		return transport.ErrQueueFull
 	}

@@ -9,9 +9,16 @@ import (
 func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) {
 	c := l.c
 	size := len(p)
-	n, p, err := parseNumbers(typ, p)
-	apart := c.apart(typ, p)
-	if c.rates != nil && !l.admit(gen, n, p != nil, size) {
+	var n heading
+	var err error
+	if !saysNothing(typ, p) {
+		n, p, err = parseNumbers(typ, p)
+	}
+	var apart func()
+	if !n.alone {
+		apart = c.apart(typ, p)
+	}
+	if c.rates != nil && !l.admit(gen, n, size) {
 		return
 	}
 	l.mu.Lock()
@@ -21,7 +28,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	l.claim.Heard()
 	l.heard, l.left = true, false
-	fresh := p != nil
+	fresh := !n.alone
 	if most := c.server.opts.maxMessage; err == nil && most > 0 && size-n.head > most {
 		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(most),
 			Actual: int64(size - n.head), Option: "MaxMessageSize"}
@@ -30,8 +37,9 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		err = l.out.Ack(n.ack, l.free)
 		l.charge() // it holds less
 	}
-	if err == nil && fresh && n.seq > 0 {
-		fresh, err = l.in.Take(n.seq)
+	var took numbers
+	if err == nil && fresh {
+		took, fresh, err = l.take(n.numbers)
 	}
 	if err != nil {
 		l.mu.Unlock()
@@ -39,18 +47,19 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		return
 	}
 	var mine bool
+	m := took // which does not change any more
 	if fresh {
 		// With mu held, so that messages of two connections come in their order.
 		var room <-chan struct{}
 		if mine = c.turn.begin(); !mine && apart != nil {
-			mine, room = c.turn.place(task{run: func() { l.note(n.seq, size) }})
+			mine, room = c.turn.place(task{run: func() { l.note(m, size) }})
 		} else if !mine {
 			kept := append(make([]byte, 0, len(p)), p...)
-			mine, room = c.turn.place(task{run: func() { l.handle(n.seq, size, typ, kept) }, weight: len(kept)})
+			mine, room = c.turn.place(task{run: func() { l.handle(m, size, typ, kept) }, weight: len(kept)})
 			p = kept
 		}
 		if mine {
-			l.handled(n.seq, size)
+			l.handled(m, size)
 		} else {
 			l.awaits(room)
 		}
@@ -77,13 +86,26 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	c.handle(typ, p)
 }
 
+// take judges a message that has come over the latest connection, and returns its numbers
+// with a seq also where it did not say it; 0 is that of one which is not of the session. It
+// is called with mu held.
+func (l *sessionLink) take(n numbers) (_ numbers, fresh bool, err error) {
+	if n.said && n.seq == 0 {
+		return n, true, nil
+	}
+	if n.seq, err = l.order.Number(n.seq, n.said); err == nil {
+		fresh, err = l.in.Take(n.seq)
+	}
+	return n, fresh, err
+}
+
 // handled notes that the handlers are called for a message, unless the socket has been
 // closed, and acknowledges when it is time. It is called with mu held.
-func (l *sessionLink) handled(seq uint64, size int) {
-	if seq == 0 || l.c.deaf.Load() {
+func (l *sessionLink) handled(n numbers, size int) {
+	if n.seq == 0 || l.c.deaf.Load() {
 		return
 	}
-	l.in.Handled(seq, size)
+	l.in.Handled(n.seq, size, n.said)
 	if l.in.Due() {
 		if u := l.current(); u != nil {
 			l.sendAck(u)
@@ -92,24 +114,24 @@ func (l *sessionLink) handled(seq uint64, size int) {
 }
 
 // handle runs the handlers for a message that has waited behind others.
-func (l *sessionLink) handle(seq uint64, size int, typ transport.MessageType, p []byte) {
-	l.note(seq, size)
+func (l *sessionLink) handle(n numbers, size int, typ transport.MessageType, p []byte) {
+	l.note(n, size)
 	l.c.handle(typ, p)
 }
 
 // note is handled for those who do not hold mu.
-func (l *sessionLink) note(seq uint64, size int) {
+func (l *sessionLink) note(n numbers, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.handled(seq, size)
+	l.handled(n, size)
 }
 
 // admit reports whether a message of size bytes is within the client's rates. An
 // acknowledgement of something new costs nothing: how many of them there are is up to
 // those who send to the client.
-func (l *sessionLink) admit(gen uint32, n numbers, message bool, size int) bool {
+func (l *sessionLink) admit(gen uint32, n heading, size int) bool {
 	l.mu.Lock()
-	counts := gen == l.gen && (message || n.ack <= l.out.Acked())
+	counts := gen == l.gen && (!n.alone || n.ack <= l.out.Acked())
 	l.mu.Unlock()
 	return !counts || l.c.admitMessage(size)
 }

@@ -26,6 +26,7 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 		token := newSessionToken()
 		l.claim.Attach(token)
 		l.gen++
+		l.order = session.Order{}
 		a = session.Answer{
 			Session: session.Session{ID: l.c.id, Token: token},
 			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),
@@ -45,6 +46,7 @@ func (l *sessionLink) detach() physical {
 	u := l.current()
 	if u != nil {
 		l.under.Store(nil)
+		l.said = false
 		x := l.extra()
 		x.next = 0
 		x.since = l.c.server.pulse.now()
@@ -81,14 +83,13 @@ func (l *sessionLink) attach(gen uint32, u physical) {
 func (l *sessionLink) sendAgain(gen uint32, u physical) {
 	buf := encodedPool.Get().(*encoded)
 	defer buf.free()
-	x := l.more
+	x, said := l.more, false
 	for n, m := range l.out.From(x.next) {
 		x.next = n
-		b := m.again(n, buf.b)
-		if m.head == 0 {
-			buf.b = b
-		}
-		switch u.queue(m.messageType(), b) {
+		buf.b = m.again(n, buf.b[:0])
+		switch u.queue(m.messageType(), buf.b) {
+		case nil:
+			said = n == l.out.Last()
 		case transport.ErrQueueFull:
 			go l.goOn(gen, u) // owned by l: ends with the connection, or when all is sent
 			return
@@ -97,10 +98,11 @@ func (l *sessionLink) sendAgain(gen uint32, u physical) {
 			l.finish("a message that was kept is larger than the send queue")
 			u.closeNow()
 			return
+		default: // it is lost again, which l is about to be told
+			said = false
 		}
-		// Any other error means that it is lost again, which l is about to be told.
 	}
-	x.next = 0
+	x.next, l.said = 0, said
 }
 
 // goOn goes on with sendAgain when the connection has room.

@@ -52,6 +52,7 @@ type schedule struct {
 	large   bool // messages may pass the buffers: sessions may end
 	slow    atomic.Int64
 	over    atomic.Bool // the end has come
+	apart   int         // how often volatile was called
 	ghosts  *auditor    // of what is sent to sockets that nobody knows of
 }
 
@@ -194,6 +195,9 @@ func (s *schedule) play() {
 		if p.c.ID() != p.id.Load() || !p.c.IsConnected() {
 			s.t.Errorf("%s: the socket was %s and is %s", who, p.id.Load(), p.c.ID())
 		}
+		if m, ok := s.server.GetSocket(p.c.ID()); ok {
+			wantSameNumbers(s.t, p.c, m, who)
+		}
 	}
 	s.finish()
 	for i, p := range s.clients {
@@ -230,11 +234,13 @@ func (s *schedule) step(p *player) {
 		p.lane.let()
 		p.lane.thaw()
 	case 6:
+		s.volatile(p)
 		if s.large {
 			break // the handlers of a session that has ended may go on beside those of the next
 		}
 		s.slow.Store(int64(s.rng.IntN(3)) * int64(s.rng.IntN(400)) * int64(time.Millisecond))
 	case 7, 8:
+		s.volatile(p)
 		pause(3000)
 	case 9, 10, 11, 12:
 		for range s.rng.IntN(6) {
@@ -303,6 +309,18 @@ func (s *schedule) broadcast(more int) {
 		s.server.BroadcastToRoom("one", event, data)
 		m.Leave("one")
 		synctest.Wait() // if it was too much, the socket is gone
+	}
+}
+
+// volatile sends messages both ways that are not of the session, and that nobody counts.
+func (s *schedule) volatile(p *player) {
+	s.apart++
+	for range s.apart % 4 {
+		event, data := "nobody's", interface{}(s.apart)
+		p.c.SendVolatile(event, data)
+		for _, m := range s.server.In("room") {
+			m.SendVolatile(event, data)
+		}
 	}
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // withSessions is the server that the load speaks to as a client of this module does
-// that has a session on each connection: it numbers what it sends, and acknowledges.
+// that has a session on each connection: it counts what it sends and what comes, and
+// acknowledges.
 const withSessions = "socket.go sessions"
 
 // Headers of the opening handshake.
@@ -17,11 +18,14 @@ const (
 )
 
 // ackEvery is how many messages a client handles before it acknowledges them by
-// themselves.
-const ackEvery = 32
+// themselves, and ackAlong how many before whatever it sends takes that along.
+const (
+	ackEvery = 128
+	ackAlong = 16
+)
 
 // session is a load's end of the sessions of all its connections. Messages cannot be
-// made beforehand, for each has its number.
+// made beforehand, for some have numbers.
 type session struct {
 	texts [2][]byte // without a number and the { in front: one that is answered, and one that is not
 	text  []byte    // of one message
@@ -34,9 +38,10 @@ func newSession(size int) *session {
 
 // numbers are those of one connection.
 type numbers struct {
-	sent uint64
-	came uint64
-	owes uint64 // how many of those that came are not acknowledged
+	sent  uint64
+	acked uint64 // of those
+	came  uint64
+	owes  uint64 // how many of those that came are not acknowledged
 }
 
 // frames are the next n messages of a connection. Only the last is answered, if they go
@@ -45,8 +50,11 @@ func (s *session) frames(c *client, n int, oneWay bool) []byte {
 	s.out = s.out[:0]
 	for i := range n {
 		c.sent++
-		s.text = append(strconv.AppendUint(append(s.text[:0], `{"seq":`...), c.sent, 10), ',')
-		if c.owes > 0 {
+		s.text = append(s.text[:0], '{')
+		if c.sent == 1 {
+			s.text = append(s.text, `"seq":1,`...) // those behind it need not say theirs
+		}
+		if c.owes >= ackAlong || c.owes > 0 && c.acked == c.sent-1 {
 			s.text = append(strconv.AppendUint(append(s.text, `"ack":`...), c.came, 10), ',')
 			c.owes = 0
 		}
@@ -87,13 +95,14 @@ func (s *session) take(c *client, b []byte) (whole int, err error) {
 		case b[0] != 0x81, ack > c.sent:
 			return whole, fmt.Errorf("the server sent %.80q after %d messages", b[:header+size], c.sent)
 		case seq == 0 && ack > 0 && len(rest) == 0:
-		case seq != c.came+1, !bytes.Equal(rest, s.texts[0]):
+		case seq == 0 && c.came == 0, seq != 0 && seq != c.came+1, !bytes.Equal(rest, s.texts[0]):
 			return whole, fmt.Errorf("the server sent %.80q, want number %d of %.40q", text, c.came+1, s.texts[0])
 		default:
 			c.came++
 			c.owes++
 			whole++
 		}
+		c.acked = max(c.acked, ack)
 		b = b[header+size:]
 	}
 	c.rest = append(c.rest[:0], b...)

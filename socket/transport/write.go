@@ -117,13 +117,13 @@ func (c *Conn) stage(m *PreparedMessage) error {
 // Heads are the begins of messages that go on as many connections get them.
 type Heads interface {
 	// Next returns what the next message begins with, which is m behind its first skip
-	// bytes. head is used until the next call. It is called with locks held: it must not
-	// block, nor call methods of connections.
+	// bytes; nil if it is m as everybody gets it. head is used until the next call. It is
+	// called with locks held: it must not block, nor call methods of connections.
 	Next(m *PreparedMessage) (head []byte, skip int)
 }
 
-// StageBehind is [Conn.StagePrepared] for messages that begin each with a head of its own.
-// Where they are compressed, what is behind it is compressed once for all connections.
+// StageBehind is [Conn.StagePrepared] for messages that may begin with heads of their own.
+// Where those are compressed, what is behind it is compressed once for all connections.
 func (c *Conn) StageBehind(b *PreparedBatch, heads Heads) (int, error) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -133,6 +133,12 @@ func (c *Conn) StageBehind(b *PreparedBatch, heads Heads) (int, error) {
 	}
 	for i, m := range b.messages {
 		head, skip := heads.Next(m)
+		if head == nil {
+			if err := c.stage(m); err != nil {
+				return i, err
+			}
+			continue
+		}
 		rest := m.payload[skip:]
 		if err := c.admit(wsproto.MaxHeaderSize + len(head) + len(rest)); err != nil {
 			return i, err

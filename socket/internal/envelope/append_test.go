@@ -171,7 +171,6 @@ func TestAllocationBudgets(t *testing.T) {
 			}
 		}},
 		{"Parse bare", 0, func() { envelope.Parse(raw) }},
-		{"Member", 0, func() { envelope.Member(text, "id") }},
 		{"Append nil", 0, func() { envelope.Append(buf, "chat", nil) }},
 		{"Append string", 0, func() { envelope.Append(buf, "chat", s) }},
 		{"Append int", 0, func() { envelope.Append(buf, "chat", n) }},

@@ -25,7 +25,7 @@
 // to [MaxNumber]; in a reply "re", "data" or "error" more than once. Names are
 // compared after unescaping, and case counts, which encoding/json does not do:
 // whoever looks at the text before us and we see the same event. Other members are
-// allowed; [Member] finds them.
+// allowed.
 //
 // Apart from the event, UTF-8 is not checked, since transports have done that;
 // what is broken nevertheless decodes to U+FFFD, as in encoding/json.
@@ -33,6 +33,6 @@
 // # Memory
 //
 // Nothing here recurses over the peer's nesting except encoding/json, after the
-// depth has been checked. Nothing is retained, and what Parse and Member return
-// aliases their input. Nothing has state; everything may be called concurrently.
+// depth has been checked. Nothing is retained, and what Parse returns aliases
+// its input. Nothing has state; everything may be called concurrently.
 package envelope

@@ -35,7 +35,7 @@ type Message struct {
 	Reply, Failed bool
 
 	// Extra says that the text is an object with members besides "event" and
-	// "data". [Member] finds them.
+	// "data".
 	Extra bool
 }
 
@@ -98,31 +98,6 @@ func Parse(text []byte) (Message, error) {
 		return Message{}, err
 	}
 	return m, nil
-}
-
-// Member returns the JSON of the member with the given name of an object that
-// [Parse] has accepted, nil if it is not there or the text is no object. A
-// member that is there more than once is an [ErrDuplicate].
-func Member(text []byte, name string) ([]byte, error) {
-	var found []byte
-	start := skipSpace(text, 0)
-	if at(text, start) != '{' {
-		return nil, nil
-	}
-	ms := members{text: text, i: start}
-	for ms.next() {
-		if !named(ms.key, name) {
-			continue
-		}
-		if found != nil {
-			return nil, ErrDuplicate
-		}
-		found = ms.value
-	}
-	if ms.fault != valid {
-		return nil, ms.fault.err(ms.i)
-	}
-	return found, nil
 }
 
 // CheckEvent returns [ErrEvent] if name cannot be an event: it has 1 to

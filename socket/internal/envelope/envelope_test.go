@@ -184,29 +184,6 @@ func TestDepthIsLimited(t *testing.T) {
 	}
 }
 
-func TestMemberFindsExtras(t *testing.T) {
-	text := []byte(` { "id" : 7, "event":"a", "s\u0065q":[1, 2], "twice":1, "twice":2, "id ":8, "": 9 } `)
-	for name, want := range map[string]string{"id": "7", "seq": "[1, 2]", "event": `"a"`, "": "9"} {
-		if got, err := envelope.Member(text, name); string(got) != want || err != nil {
-			t.Errorf("Member(%q) = %q, %v; want %q", name, got, err, want)
-		}
-	}
-	for _, name := range []string{"nothing", "ID", "i", "idd"} {
-		if got, err := envelope.Member(text, name); got != nil || err != nil {
-			t.Errorf("Member(%q) = %q, %v; want nil", name, got, err)
-		}
-	}
-	if got, err := envelope.Member(text, "twice"); got != nil || err != envelope.ErrDuplicate {
-		t.Errorf("Member(twice) = %q, %v; want ErrDuplicate", got, err)
-	}
-	if got, err := envelope.Member([]byte(`["id"]`), "id"); got != nil || err != nil {
-		t.Errorf("Member of an array = %q, %v", got, err)
-	}
-	if _, err := envelope.Member([]byte(`{"id":7`), "id"); err == nil {
-		t.Error("Member of a broken text has no error")
-	}
-}
-
 func TestCheckEvent(t *testing.T) {
 	for _, name := range []string{"a", "größe", "\x00", strings.Repeat("x", envelope.MaxEvent)} {
 		if err := envelope.CheckEvent(name); err != nil {

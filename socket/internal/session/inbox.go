@@ -1,11 +1,42 @@
 package session
 
+import "errors"
+
 // How much comes before it is acknowledged by itself. What is sent the other way in the
-// meantime carries an acknowledgement with it for nothing.
+// meantime may carry an acknowledgement with it for nothing.
 const (
-	ackMessages = 32
+	ackMessages = 128
 	ackBytes    = 32 << 10
 )
+
+// manyMessages is how many that are not acknowledged are enough to take an
+// acknowledgement along with whatever is sent, or for one that was asked for.
+const manyMessages = 16
+
+// AskEvery is how often a message can ask for an acknowledgement: those can whose number is
+// a multiple of it. Who has little room left asks; so the other end need not know how much.
+const AskEvery = 32
+
+// ErrNoNumber: a message does not say its number, and neither did one before it.
+var ErrNoNumber = errors.New("the first message over a connection does not say its number")
+
+// Order follows the numbers over one connection, where most messages do not say theirs.
+// Its zero value is that of a new connection.
+type Order struct{ last uint64 }
+
+// Number returns the number of the next message: n if it says so, else one more than that
+// of the message before.
+func (o *Order) Number(n uint64, said bool) (uint64, error) {
+	switch {
+	case said:
+		o.last = n
+	case o.last == 0:
+		return 0, ErrNoNumber
+	default:
+		o.last++
+	}
+	return o.last, nil
+}
 
 // Inbox follows the numbers of the messages that one end of a session receives. Its zero
 // value expects number 1.
@@ -32,11 +63,15 @@ func (i *Inbox) Take(n uint64) (fresh bool, err error) {
 	return true, nil
 }
 
-// Handled notes that the handlers are called for message n, of size bytes.
-func (i *Inbox) Handled(n uint64, size int) {
+// Handled notes that the handlers are called for message n, of size bytes. asks is whether
+// it says its number, see [AskEvery].
+func (i *Inbox) Handled(n uint64, size int, asks bool) {
 	i.owed += uint32(n - i.handled)
 	i.handled = n
 	i.unacked += uint32(min(size, ackBytes))
+	if asks && n%AskEvery == 0 && i.Many() {
+		i.unacked += ackBytes
+	}
 }
 
 // Last returns the number of the last message that has come, 0 before the first.
@@ -44,6 +79,13 @@ func (i *Inbox) Last() uint64 { return i.last }
 
 // Owes reports whether something was handled that was not acknowledged.
 func (i *Inbox) Owes() bool { return i.owed > 0 }
+
+// OwesOne is Owes for exactly one message.
+func (i *Inbox) OwesOne() bool { return i.owed == 1 }
+
+// Many reports whether so much was handled that whatever is sent takes an acknowledgement
+// along.
+func (i *Inbox) Many() bool { return i.owed >= manyMessages }
 
 // Owed returns the number of the last message that was handled.
 func (i *Inbox) Owed() uint64 { return i.handled }

@@ -26,6 +26,22 @@ type OutboxLimits struct {
 	Messages int // zero: [DefaultOutboxMessages]
 }
 
+// Quarter returns a quarter of the limits.
+func (l OutboxLimits) Quarter() OutboxLimits {
+	return OutboxLimits{quarterOf(l.Bytes, DefaultOutboxBytes), quarterOf(l.Messages, DefaultOutboxMessages)}
+}
+
+// quarterOf returns a quarter of a limit that may be missing.
+func quarterOf(limit, missing int) int {
+	switch {
+	case limit < 0:
+		return limit
+	case limit == 0:
+		limit = missing
+	}
+	return max(limit/4, 1)
+}
+
 // Outbox numbers the messages of one direction of a session, and keeps them until the
 // other end has acknowledged them, so that they can be sent again over another
 // connection. The first message has number 1.
@@ -59,6 +75,13 @@ const emptyPlaces = 128
 
 // Add keeps a message of size bytes and returns its number.
 func (o *Outbox[M]) Add(m M, size int) uint64 {
+	*o.Place(size) = m
+	return o.last
+}
+
+// Place is Add for those who make the message where it is kept: what it returns is empty,
+// and is good until the next call.
+func (o *Outbox[M]) Place(size int) *M {
 	r := o.ring
 	if r == nil {
 		r = new(ring[M])
@@ -70,10 +93,10 @@ func (o *Outbox[M]) Add(m M, size int) uint64 {
 	}
 	o.last++
 	k := r.place(o.last)
-	k.m, k.size = m, size
+	k.size = size
 	r.count++
 	r.bytes += size
-	return o.last
+	return &k.m
 }
 
 func (r *ring[M]) place(n uint64) *kept[M] { return &r.places[n&uint64(len(r.places)-1)] }
@@ -89,10 +112,11 @@ func (o *Outbox[M]) grow() {
 }
 
 // Undo takes the newest message out again, which nobody has seen.
-func (o *Outbox[M]) Undo() {
-	o.ring.take(o.last)
+func (o *Outbox[M]) Undo() M {
+	m := o.ring.take(o.last)
 	o.last--
 	o.emptied()
+	return m
 }
 
 // take takes message n out.
@@ -151,6 +175,12 @@ func (o *Outbox[M]) Bytes() int {
 func (o *Outbox[M]) Full(l OutboxLimits) bool {
 	n := o.Len()
 	return n > 1 && (n > bound(l.Messages, DefaultOutboxMessages) || o.Bytes() > bound(l.Bytes, DefaultOutboxBytes))
+}
+
+// Asks reports whether message n is to ask for an acknowledgement, see [AskEvery], with l
+// as the limits: it is when a quarter of them is passed.
+func (o *Outbox[M]) Asks(n uint64, l OutboxLimits) bool {
+	return n%AskEvery == 0 && o.Full(l.Quarter())
 }
 
 // Drop takes the oldest message out, acknowledged or not; it is not ok when there is

@@ -218,29 +218,102 @@ func TestInboxTakesEachNumberOnceAndInOrder(t *testing.T) {
 // TestInboxOwesAcknowledgements counts messages and bytes.
 func TestInboxOwesAcknowledgements(t *testing.T) {
 	var in session.Inbox
-	if in.Owes() || in.Due() {
+	if in.Owes() || in.Many() || in.Due() {
 		t.Error("owes before anything has come")
 	}
-	for n := uint64(1); n < 32; n++ {
+	const most = 128
+	for n := uint64(1); n < most; n++ {
 		in.Take(n)
 		if in.Owes() && n == 1 {
 			t.Fatal("owes what was not handled")
 		}
-		in.Handled(n, 1000)
-		if !in.Owes() || in.Due() {
-			t.Fatalf("after %d messages: Owes %v, Due %v", n, in.Owes(), in.Due())
+		in.Handled(n, 200, false)
+		if !in.Owes() || in.Many() != (n >= 16) || in.Due() {
+			t.Fatalf("after %d messages: Owes %v, Many %v, Due %v", n, in.Owes(), in.Many(), in.Due())
 		}
 	}
-	in.Take(32)
-	if in.Handled(32, 0); !in.Due() {
-		t.Error("32 messages are not due")
+	in.Take(most)
+	if in.Handled(most, 0, false); !in.Due() {
+		t.Errorf("%d messages are not due", most)
 	}
-	if n := in.Ack(); n != 32 || in.Owes() || in.Due() {
-		t.Errorf("Ack = %d, and owes %v, due %v", n, in.Owes(), in.Due())
+	if n := in.Ack(); n != most || in.Owes() || in.Many() || in.Due() {
+		t.Errorf("Ack = %d, and owes %v, many %v, due %v", n, in.Owes(), in.Many(), in.Due())
 	}
-	in.Take(33)
-	if in.Handled(33, 40_000); !in.Due() {
+	in.Take(most + 1)
+	if in.Handled(most+1, 40_000, false); !in.Due() {
 		t.Error("40,000 bytes are not due")
+	}
+}
+
+// TestInboxAcknowledgesSoonWhenItIsAsked has a sender that says the number of each message.
+func TestInboxAcknowledgesSoonWhenItIsAsked(t *testing.T) {
+	var in session.Inbox
+	for n := uint64(1); n <= 1000; n++ {
+		in.Take(n)
+		in.Handled(n, 10, true)
+		if want := n%session.AskEvery == 0; in.Due() != want {
+			t.Fatalf("message %d: Due %v, want %v", n, in.Due(), want)
+		}
+		if in.Due() {
+			in.Ack()
+		}
+	}
+	in.Take(1001)
+	in.Handled(1001, 10, true)
+	in.Ack()
+	for n := uint64(1002); n <= 1024; n++ { // up to one that asks; fewer than 16 would not be many
+		in.Take(n)
+		in.Handled(n, 10, n == 1024)
+	}
+	if !in.Due() {
+		t.Error("what one message has asked for is not due")
+	}
+}
+
+// TestOutboxAsksWhenAQuarterOfItsRoomIsTaken, with limits of all kinds: the other end does not
+// know them, and must acknowledge long before they are reached.
+func TestOutboxAsksWhenAQuarterOfItsRoomIsTaken(t *testing.T) {
+	for _, tt := range []struct {
+		limits session.OutboxLimits
+		first  uint64 // number of the first message of 100 bytes that asks; 0: none of 10,000
+	}{
+		{session.OutboxLimits{}, 288},
+		{session.OutboxLimits{Bytes: -1, Messages: -1}, 0},
+		{session.OutboxLimits{Bytes: -1, Messages: 64}, 32},
+		{session.OutboxLimits{Bytes: -1, Messages: 1}, 32},
+		{session.OutboxLimits{Bytes: 8 << 10, Messages: -1}, 32},
+		{session.OutboxLimits{Bytes: 64 << 10, Messages: -1}, 192},
+	} {
+		var out session.Outbox[int]
+		var first uint64
+		for first == 0 && out.Last() < 10_000 {
+			if n := out.Add(0, 100); out.Asks(n, tt.limits) {
+				first = n
+			}
+		}
+		if first != tt.first {
+			t.Errorf("%+v: message %d asks first, want %d", tt.limits, first, tt.first)
+		}
+	}
+}
+
+// TestOrderCountsMessagesThatDoNotSayTheirNumber from the last one that did.
+func TestOrderCountsMessagesThatDoNotSayTheirNumber(t *testing.T) {
+	var o session.Order
+	if n, err := o.Number(0, false); err != session.ErrNoNumber {
+		t.Errorf("the first number is %d, %v; want ErrNoNumber", n, err)
+	}
+	said := uint64(0)
+	for i, want := range []uint64{7, 8, 9, 4, 5, 6, 100, 101} {
+		switch want {
+		case 7, 4, 100:
+			said = want
+		default:
+			said = 0
+		}
+		if n, err := o.Number(said, said > 0); n != want || err != nil {
+			t.Errorf("number %d is %d, %v; want %d", i, n, err, want)
+		}
 	}
 }
 
