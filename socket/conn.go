@@ -31,6 +31,7 @@ type conn struct {
 	dirty  bool                     // queued messages are not written; the fanout's
 	refers bool                     // to the history of its rooms; set with link
 	shut   bool                     // broadcasts pass it by: it is being closed as slow; the fanout's
+	reaped bool                     // the disconnect handlers know what has come to nothing; the fanout's
 	told   bool                     // the disconnect handlers have run; the turn's
 
 	brimming atomic.Bool // its queue was more than half full, and has not become less than a quarter full
@@ -294,6 +295,7 @@ func (c *conn) disconnect() {
 	}
 	c.told = true
 	defer c.leaveAll()
+	c.tellUnsent()
 	c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
 }
 
