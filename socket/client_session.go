@@ -420,9 +420,11 @@ func (s *clientSession) late() {
 // sendAck acknowledges what has come, and gives the token back.
 func (s *clientSession) sendAck() {
 	defer func() { s.c.sending <- struct{}{} }()
+	up := s.c.IsConnected()
 	s.mu.Lock()
 	var p []byte
-	if s.named.ID != "" && s.in.Owes() {
+	// A connection that is being made may be that of another session: begin will tell.
+	if up && s.named.ID != "" && s.in.Owes() {
 		p = appendAck(nil, s.in.Ack())
 	}
 	s.mu.Unlock()
