@@ -331,11 +331,16 @@ func (c *conn) leave(typ transport.MessageType, p []byte) {
 	})
 }
 
-// handle runs the handlers for a message. It keeps p if that is binary.
+// handle runs the handlers for a message, unless this side has ended the connection. It keeps
+// p if that is binary.
 func (c *conn) handle(typ transport.MessageType, p []byte) {
-	if c.deaf.Load() {
-		return
+	if !c.deaf.Load() {
+		c.handleTaken(typ, p)
 	}
+}
+
+// handleTaken is handle for a message that counts as handled already.
+func (c *conn) handleTaken(typ transport.MessageType, p []byte) {
 	if typ == transport.MessageBinary {
 		c.callWithin(int64(len(p)), &incoming{event: EventMessage, kind: fromBinary, binary: p})
 		return
@@ -349,7 +354,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 	case env.Reply:
 		return // nobody waits for it any more
 	case env.Request:
-		c.answer(c.request(env, c))
+		c.answerTaken(c.request(env, c))
 		return
 	}
 	event := EventMessage

@@ -38,7 +38,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		c.refuseMessage(err)
 		return
 	}
-	var mine bool
+	var mine, taken bool
 	if fresh {
 		// With mu held, so that messages of two connections come in their order.
 		var room <-chan struct{}
@@ -50,7 +50,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 			p = kept
 		}
 		if mine {
-			l.handled(n.seq, size)
+			taken = l.handled(n.seq, size)
 		} else {
 			l.awaits(room)
 		}
@@ -71,17 +71,24 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	defer c.turn.end()
 	c.readOn()
+	if !taken {
+		return
+	}
 	if typ == transport.MessageBinary {
 		p = append(make([]byte, 0, len(p)), p...)
 	}
-	c.handle(typ, p)
+	c.handleTaken(typ, p)
 }
 
-// handled notes that the handlers are called for a message, unless the socket has been
-// closed, and acknowledges when it is time. It is called with mu held.
-func (l *sessionLink) handled(seq uint64, size int) {
-	if seq == 0 || l.c.deaf.Load() {
-		return
+// handled decides that the handlers are called for a message, unless the socket has been
+// closed, and acknowledges when it is time. What it reports is final: the close may come
+// right behind it, and acknowledge what has been handled. It is called with mu held.
+func (l *sessionLink) handled(seq uint64, size int) (taken bool) {
+	switch {
+	case l.c.deaf.Load():
+		return false
+	case seq == 0:
+		return true
 	}
 	l.in.Handled(seq, size)
 	if l.in.Due() {
@@ -89,19 +96,21 @@ func (l *sessionLink) handled(seq uint64, size int) {
 			l.sendAck(u)
 		}
 	}
+	return true
 }
 
 // handle runs the handlers for a message that has waited behind others.
 func (l *sessionLink) handle(seq uint64, size int, typ transport.MessageType, p []byte) {
-	l.note(seq, size)
-	l.c.handle(typ, p)
+	if l.note(seq, size) {
+		l.c.handleTaken(typ, p)
+	}
 }
 
 // note is handled for those who do not hold mu.
-func (l *sessionLink) note(seq uint64, size int) {
+func (l *sessionLink) note(seq uint64, size int) (taken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.handled(seq, size)
+	return l.handled(seq, size)
 }
 
 // admit reports whether a message of size bytes is within the client's rates. An
