@@ -24,6 +24,7 @@ type clientSession struct {
 
 	mu      sync.Mutex // guards the fields below
 	named   session.Session
+	id      string          // of the session, or of the last; "" on a connection without one
 	used    bool            // there has been a session
 	count   int             // of sessions that have ended
 	closed  bool            // by the server, after everything that it had to say
@@ -64,11 +65,11 @@ func (s *clientSession) active() bool {
 	return s.named.ID != ""
 }
 
-// socketID returns the id of the session, which is that of its socket.
+// socketID returns the id of the session, which is that of its socket, also when it is over.
 func (s *clientSession) socketID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.named.ID
+	return s.id
 }
 
 // connect makes a connection, and asks to go on with the session if there is one.
@@ -178,8 +179,8 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 		return nil, lost
 	}
 	lost = s.drop("the server does not have it any more")
-	if a != nil {
-		s.named, s.used = a.Session, true
+	if s.id = ""; a != nil {
+		s.named, s.id, s.used = a.Session, a.Session.ID, true
 	}
 	return nil, lost
 }
