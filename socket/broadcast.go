@@ -108,7 +108,7 @@ func (f *fanout) catchUp() {
 		if b.verdict == refusedInBurst || b.verdict == refused && f.server.patience.allow(time.Now()) {
 			waiting = append(waiting, c)
 		} else {
-			slow = append(slow, f.evict(c, b))
+			slow = append(slow, f.evict(c, b, b.batch.Messages()))
 		}
 	}
 	f.commit.Unlock()
@@ -132,11 +132,12 @@ type eviction struct {
 	large int // size of a message that it cannot be sent, bytes; 0: it is slow
 }
 
-// evict lets broadcasts pass a socket by that is to be closed. It is called with the
-// lock of commits held.
-func (f *fanout) evict(c *conn, b *latecomer) eviction {
+// evict lets broadcasts pass a socket by that is to be closed, and will not be sent those of
+// rest. It is called with the lock of commits held.
+func (f *fanout) evict(c *conn, b *latecomer, rest []*transport.PreparedMessage) eviction {
 	delete(f.behind, c)
 	c.shut = true
+	f.miss(c, rest...)
 	if h := c.hold.Load(); h != nil {
 		h.release()
 	}
@@ -152,20 +153,23 @@ func (f *fanout) evict(c *conn, b *latecomer) eviction {
 func (f *fanout) resume(c *conn, ready bool) (e eviction, ok bool) {
 	f.commit.Lock()
 	b := f.behind[c]
+	rest := b.batch.Messages()
 	if ready {
 		var n int
 		c.halfAt.Store(0)
 		n, b.verdict = c.stage(&b.batch)
-		b.refused = b.batch.Messages()[n:]
+		rest = rest[n:]
+		b.refused = rest
 	}
 	if ok = ready && b.verdict == sent; ok {
+		f.miss(c, rest...) // none but when it has ended
 		delete(f.behind, c)
 		c.behind.Store(false)
 		if h := c.hold.Load(); h != nil {
 			f.feed(h)
 		}
 	} else {
-		e = f.evict(c, b)
+		e = f.evict(c, b, rest)
 	}
 	f.commit.Unlock()
 	if ok {

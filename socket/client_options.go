@@ -74,7 +74,7 @@ func WithReconnectAttempts(n int) ClientOption {
 // size messages, and otherwise interval after its first one. [Client.Close]
 // sends what is left. [Client.Send] then reports that there is no connection, and
 // what goes wrong with the batch that its message fills; other errors come under
-// [EventError]: of messages for which the session has no room, it tells the number.
+// [EventError]: of several messages for which the session has no room, it tells the number.
 // What is gathered when the connection is lost is kept for the next by the session;
 // without one it is dropped, with a warning in the log. Default: no batches. It panics when size is less than 1 or
 // interval not positive.

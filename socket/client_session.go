@@ -25,6 +25,7 @@ type clientSession struct {
 
 	mu      sync.Mutex // guards the fields below
 	named   session.Session
+	id      string          // of the session, or of the last; "" on a connection without one
 	used    bool            // there has been a session
 	count   int             // of sessions that have ended
 	closed  bool            // by the server, after everything that it had to say
@@ -66,11 +67,11 @@ func (s *clientSession) active() bool {
 	return s.named.ID != ""
 }
 
-// socketID returns the id of the session, which is that of its socket.
+// socketID returns the id of the session, which is that of its socket, also when it is over.
 func (s *clientSession) socketID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.named.ID
+	return s.id
 }
 
 // connect makes a connection, and asks to go on with the session if there is one.
@@ -180,8 +181,8 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 		return nil, lost
 	}
 	lost = s.drop("the server does not have it any more")
-	if a != nil {
-		s.named, s.used = a.Session, true
+	if s.id = ""; a != nil {
+		s.named, s.id, s.used = a.Session, a.Session.ID, true
 	}
 	return nil, lost
 }
@@ -440,9 +441,11 @@ func (s *clientSession) late() {
 // sendAck acknowledges what has come, and gives the token back.
 func (s *clientSession) sendAck() {
 	defer func() { s.c.sending <- struct{}{} }()
+	up := s.c.IsConnected()
 	s.mu.Lock()
 	var p []byte
-	if s.named.ID != "" && s.in.Owes() {
+	// A connection that is being made may be that of another session: begin will tell.
+	if up && s.named.ID != "" && s.in.Owes() {
 		p = appendAck(nil, s.in.Ack())
 	}
 	s.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 // once, and is dropped otherwise. It is never kept for the next connection, also within a
 // session, nor batched, and may be lost with the connection. It does not wait, if the
 // transport is a [VolatileTransport], which those of this module are. Those that arrive do
-// so in the order of the calls, between the messages of Send.
+// so in the order of the calls, between the messages of Send; with [WithBatchSend], ahead of
+// those that are gathered.
 //
 // The error is a *[MessageError] when data cannot be encoded, and else a
 // *[ConnectionError], which matches [ErrConnectionClosed] when there is no connection and

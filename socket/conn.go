@@ -31,6 +31,7 @@ type conn struct {
 	dirty  bool                     // queued messages are not written; the fanout's
 	refers bool                     // to the history of its rooms; set with link
 	shut   bool                     // broadcasts pass it by: it is being closed as slow; the fanout's
+	reaped bool                     // the disconnect handlers know what has come to nothing; the fanout's
 	told   bool                     // the disconnect handlers have run; the turn's
 
 	brimming atomic.Bool // its queue was more than half full, and has not become less than a quarter full
@@ -294,6 +295,7 @@ func (c *conn) disconnect() {
 	}
 	c.told = true
 	defer c.leaveAll()
+	c.tellUnsent()
 	c.call(&incoming{event: EventDisconnect, kind: builtIn, value: c.cause()})
 }
 
@@ -329,11 +331,16 @@ func (c *conn) leave(typ transport.MessageType, p []byte) {
 	})
 }
 
-// handle runs the handlers for a message. It keeps p if that is binary.
+// handle runs the handlers for a message, unless this side has ended the connection. It keeps
+// p if that is binary.
 func (c *conn) handle(typ transport.MessageType, p []byte) {
-	if c.deaf.Load() {
-		return
+	if !c.deaf.Load() {
+		c.handleTaken(typ, p)
 	}
+}
+
+// handleTaken is handle for a message that counts as handled already.
+func (c *conn) handleTaken(typ transport.MessageType, p []byte) {
 	if typ == transport.MessageBinary {
 		c.callWithin(int64(len(p)), &incoming{event: EventMessage, kind: fromBinary, binary: p})
 		return
@@ -347,7 +354,7 @@ func (c *conn) handle(typ transport.MessageType, p []byte) {
 	case env.Reply:
 		return // nobody waits for it any more
 	case env.Request:
-		c.answer(c.request(env, c))
+		c.answerTaken(c.request(env, c))
 		return
 	}
 	event := EventMessage

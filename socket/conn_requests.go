@@ -85,11 +85,15 @@ func (c *conn) request(m envelope.Message, o owner) *request {
 		}}
 }
 
-// answer answers a request, if there is memory for its data.
+// answer answers a request, unless this side has ended the connection.
 func (c *conn) answer(q *request) {
-	if c.deaf.Load() {
-		return
+	if !c.deaf.Load() {
+		c.answerTaken(q)
 	}
+}
+
+// answerTaken answers a request, if there is memory for its data.
+func (c *conn) answerTaken(q *request) {
 	if b, n := c.server.budget, decodedSize(q.data); b != nil && n > smallMessage {
 		if !b.TryAdd(n, messageShare) {
 			c.noMemory(n)

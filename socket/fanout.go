@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -30,7 +31,8 @@ type fanout struct {
 	dirty  []*conn    // that have something queued and not written
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
-	queued load // not written
+	missed map[*conn]*session.Outbox[unsent] // of sockets whose disconnect handlers are to be told
+	queued load                              // not written
 	feeder feeder
 
 	mu      sync.Mutex // guards the fields below
@@ -191,6 +193,7 @@ func (f *fanout) queue() {
 // stage queues messages for one socket. It is called with the lock of commits held.
 func (f *fanout) stage(c *conn, p *post) {
 	if c.shut {
+		f.miss(c, p.batch.Messages()...)
 		return
 	}
 	if p.to.rule != nil || c.hold.Load() != nil {
@@ -207,6 +210,7 @@ func (f *fanout) stage(c *conn, p *post) {
 		f.mark(c)
 	}
 	if verdict == sent {
+		f.miss(c, b.Messages()[n:]...) // none but when it has ended
 		return
 	}
 	if f.behind == nil {

@@ -16,10 +16,14 @@ func (f *fanout) stageUnder(c *conn, p *post) {
 		n, v := c.stage(&p.batch)
 		queued = n > 0
 		if messages = messages[n:]; v == sent {
-			messages = nil // queued, or of no use
+			f.miss(c, messages...) // none but when it has ended
+			messages = nil
 		}
 	}
 	for i, m := range messages {
+		if c.shut && (p.to.rule == nil || p.to.rule.kind != volatileOnly) {
+			f.miss(c, m)
+		}
 		if !c.shut && f.put(c, &held{m: m, rule: p.to.rule, room: p.to.room}, p, i) {
 			queued = true
 		}
@@ -55,6 +59,7 @@ func (f *fanout) put(c *conn, e *held, p *post, i int) (queued bool) {
 	}
 	if !f.hold(h, e) {
 		f.evictNow(h, 0)
+		f.miss(c, e.m)
 		return false
 	}
 	return f.feed(h)
@@ -218,7 +223,8 @@ func (f *fanout) feedLast(c *conn) {
 	for e := h.first; e != nil; e = e.next {
 		missed.add(e.missed.Missed, e.missed.Room)
 	}
-	for e := h.first; e != nil; e = e.next {
+	for h.first != nil {
+		e := h.first
 		if missed.Missed > 0 && e.missed.Missed > 0 {
 			c.stageOne(missed.message())
 			missed = Gap{}
@@ -226,6 +232,7 @@ func (f *fanout) feedLast(c *conn) {
 		if n, _ := c.stageOne(e.m); n == 0 {
 			break
 		}
+		h.remove(e)
 	}
 	if missed.Missed > 0 {
 		c.stageOne(missed.message())

@@ -151,6 +151,7 @@ func (h *holding) wake() {
 // release drops all that is held: nothing is, or the connection has ended.
 func (h *holding) release() {
 	for h.first != nil {
+		h.c.server.fanout.miss(h.c, h.first.m)
 		h.remove(h.first)
 	}
 	h.c.hold.Store(nil)

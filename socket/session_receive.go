@@ -46,7 +46,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		c.refuseMessage(err)
 		return
 	}
-	var mine bool
+	var mine, taken bool
 	m := took // which does not change any more
 	if fresh {
 		// With mu held, so that messages of two connections come in their order.
@@ -59,7 +59,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 			p = kept
 		}
 		if mine {
-			l.handled(m, size)
+			taken = l.handled(m, size)
 		} else {
 			l.awaits(room)
 		}
@@ -80,10 +80,13 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	}
 	defer c.turn.end()
 	c.readOn()
+	if !taken {
+		return
+	}
 	if typ == transport.MessageBinary {
 		p = append(make([]byte, 0, len(p)), p...)
 	}
-	c.handle(typ, p)
+	c.handleTaken(typ, p)
 }
 
 // take judges a message that has come over the latest connection, and returns its numbers
@@ -99,11 +102,15 @@ func (l *sessionLink) take(n numbers) (_ numbers, fresh bool, err error) {
 	return n, fresh, err
 }
 
-// handled notes that the handlers are called for a message, unless the socket has been
-// closed, and acknowledges when it is time. It is called with mu held.
-func (l *sessionLink) handled(n numbers, size int) {
-	if n.seq == 0 || l.c.deaf.Load() {
-		return
+// handled decides that the handlers are called for a message, unless the socket has been
+// closed, and acknowledges when it is time. What it reports is final: the close may come
+// right behind it, and acknowledge what has been handled. It is called with mu held.
+func (l *sessionLink) handled(n numbers, size int) (taken bool) {
+	switch {
+	case l.c.deaf.Load():
+		return false
+	case n.seq == 0:
+		return true
 	}
 	l.in.Handled(n.seq, size, n.said)
 	if l.in.Due() {
@@ -111,19 +118,21 @@ func (l *sessionLink) handled(n numbers, size int) {
 			l.sendAck(u)
 		}
 	}
+	return true
 }
 
 // handle runs the handlers for a message that has waited behind others.
 func (l *sessionLink) handle(n numbers, size int, typ transport.MessageType, p []byte) {
-	l.note(n, size)
-	l.c.handle(typ, p)
+	if l.note(n, size) {
+		l.c.handleTaken(typ, p)
+	}
 }
 
 // note is handled for those who do not hold mu.
-func (l *sessionLink) note(n numbers, size int) {
+func (l *sessionLink) note(n numbers, size int) (taken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.handled(n, size)
+	return l.handled(n, size)
 }
 
 // admit reports whether a message of size bytes is within the client's rates. An
