@@ -16,7 +16,7 @@ func (l *sessionLink) lost(gen uint32, err error) {
 	}
 	l.detach()
 	// A client that never had the token cannot come back.
-	if !l.over && l.heard && !l.left && !final(err) && !l.c.server.closed() {
+	if !l.over && l.heard && !l.mayHaveLeft() && !final(err) && !l.c.server.closed() {
 		l.mu.Unlock()
 		l.c.server.log.Debug("socket: connection lost, the session is kept", "conn", l.c.id, "err", err)
 		return

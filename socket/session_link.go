@@ -74,11 +74,9 @@ type sessionLink struct {
 	gen   uint32     // of the connection that has the session, or is being made
 	heard bool       // the client is known to have its token
 	over  bool       // no other connection may come
-	left  bool       // the client may have begun another session
 	said  bool       // the message that was sent last over the connection is that before the next
 	told  bool       // the socket knows that it has ended
 	claim session.Claim
-	order session.Order // over that connection
 	in    session.Inbox
 	out   session.Outbox[sentMessage]
 	chunk *chunk        // where the next message is kept; nil: in another one
@@ -93,6 +91,7 @@ type sessionExtra struct {
 	since   time.Duration // when the connection was lost, on the pulse's clock
 	onRoom  func()        // called when there may be room in the queue; nil: nobody wants it
 	has     uint64        // number of the last message that the client had when it came back
+	left    bool          // the client may have begun another session
 	next    uint64        // the first message that waits for room in the queue of the connection; 0: none does
 
 	room     <-chan struct{} // closed when what has come has room behind the handlers; nil: it has

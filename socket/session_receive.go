@@ -27,7 +27,10 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		return
 	}
 	l.claim.Heard()
-	l.heard, l.left = true, false
+	l.heard = true
+	if l.more != nil {
+		l.more.left = false
+	}
 	fresh := !n.alone
 	if most := c.server.opts.maxMessage; err == nil && most > 0 && size-n.head > most {
 		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(most),
@@ -96,9 +99,7 @@ func (l *sessionLink) take(n numbers) (_ numbers, fresh bool, err error) {
 	if n.said && n.seq == 0 {
 		return n, true, nil
 	}
-	if n.seq, err = l.order.Number(n.seq, n.said); err == nil {
-		fresh, err = l.in.Take(n.seq)
-	}
+	n.seq, fresh, err = l.in.Next(n.seq, n.said)
 	return n, fresh, err
 }
 

@@ -26,7 +26,7 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 		token := newSessionToken()
 		l.claim.Attach(token)
 		l.gen++
-		l.order = session.Order{}
+		l.in.Begin()
 		a = session.Answer{
 			Session: session.Session{ID: l.c.id, Token: token},
 			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),

@@ -1,6 +1,9 @@
 package session
 
-import "errors"
+import (
+	"errors"
+	"math"
+)
 
 // How much comes before it is acknowledged by itself. What is sent the other way in the
 // meantime may carry an acknowledgement with it for nothing.
@@ -45,9 +48,10 @@ func (o *Order) Number(n uint64, said bool) (uint64, error) {
 // then it is acknowledged. Whoever ends before that has not said that it was handled.
 type Inbox struct {
 	last    uint64 // of the messages that have come
-	handled uint64
-	owed    uint32 // of those, how many are not acknowledged
+	open    uint32 // of those, how many are not handled
+	owed    uint32 // of the others, how many are not acknowledged
 	unacked uint32 // their bytes, as far as they matter
+	behind  uint32 // how far the Order of Next is behind last, and 1 more; 0: it is that of a new connection
 }
 
 // Take judges a message: it is fresh, or one that has been there before, over another
@@ -60,14 +64,38 @@ func (i *Inbox) Take(n uint64) (fresh bool, err error) {
 		return false, ErrGap
 	}
 	i.last = n
+	i.open++
 	return true, nil
 }
+
+// Next is [Order.Number] and Take, for an end that listens to one connection at a time: the
+// order is that of the connection since [Inbox.Begin].
+func (i *Inbox) Next(n uint64, said bool) (number uint64, fresh bool, err error) {
+	var o Order
+	if i.behind > 0 {
+		o.last = i.last + 1 - uint64(i.behind)
+	}
+	if n, err = o.Number(n, said); err != nil {
+		return 0, false, err
+	}
+	if fresh, err = i.Take(n); err == nil && i.last-n >= math.MaxUint32 {
+		err = ErrGap // nobody has kept as many
+	}
+	if err != nil {
+		return n, false, err
+	}
+	i.behind = uint32(i.last-n) + 1
+	return n, fresh, nil
+}
+
+// Begin says that what comes from now on comes over another connection.
+func (i *Inbox) Begin() { i.behind = 0 }
 
 // Handled notes that the handlers are called for message n, of size bytes. asks is whether
 // it says its number, see [AskEvery].
 func (i *Inbox) Handled(n uint64, size int, asks bool) {
-	i.owed += uint32(n - i.handled)
-	i.handled = n
+	i.owed += uint32(n - i.Owed())
+	i.open = uint32(i.last - n)
 	i.unacked += uint32(min(size, ackBytes))
 	if asks && n%AskEvery == 0 && i.Many() {
 		i.unacked += ackBytes
@@ -88,7 +116,7 @@ func (i *Inbox) OwesOne() bool { return i.owed == 1 }
 func (i *Inbox) Many() bool { return i.owed >= manyMessages }
 
 // Owed returns the number of the last message that was handled.
-func (i *Inbox) Owed() uint64 { return i.handled }
+func (i *Inbox) Owed() uint64 { return i.last - uint64(i.open) }
 
 // Due reports whether so much was handled that an acknowledgement must not wait for the
 // next message the other way.
@@ -97,5 +125,5 @@ func (i *Inbox) Due() bool { return i.owed >= ackMessages || i.unacked >= ackByt
 // Ack returns the number to acknowledge, and notes that the other end is told.
 func (i *Inbox) Ack() uint64 {
 	i.owed, i.unacked = 0, 0
-	return i.handled
+	return i.Owed()
 }

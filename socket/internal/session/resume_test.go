@@ -317,6 +317,62 @@ func TestOrderCountsMessagesThatDoNotSayTheirNumber(t *testing.T) {
 	}
 }
 
+// TestInboxNextFollowsOneConnectionAfterTheOther with numbers that are said and that are not,
+// as an Order of its own for each connection would.
+func TestInboxNextFollowsOneConnectionAfterTheOther(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	for range 2000 {
+		var in, want session.Inbox
+		for range 4 {
+			var o session.Order
+			in.Begin()
+			for range 8 {
+				n, said := want.Last()+rng.Uint64N(5)-2, rng.IntN(3) == 0
+				if n == 0 || n > want.Last()+3 {
+					n = 1
+				}
+				if !said {
+					n = 0
+				}
+				got, fresh, err := in.Next(n, said)
+				number, wantErr := o.Number(n, said)
+				wantFresh := false
+				if wantErr == nil {
+					wantFresh, wantErr = want.Take(number)
+				}
+				if err != wantErr || err == nil && (got != number || fresh != wantFresh) || in.Last() != want.Last() {
+					t.Fatalf("Next(%d, %t) = %d, %t, %v; want %d, %t, %v", n, said, got, fresh, err, number, wantFresh, wantErr)
+				}
+				if err != nil {
+					break // the connection is closed
+				}
+				if fresh && rng.IntN(2) == 0 {
+					in.Handled(got, 1, false)
+					want.Handled(got, 1, false)
+				}
+				if in.Owed() != want.Owed() {
+					t.Fatalf("message %d was handled last, want %d", in.Owed(), want.Owed())
+				}
+			}
+		}
+	}
+}
+
+// A number of which nobody can have kept the message is no reason to lose count.
+func TestInboxNextRefusesANumberFromLongAgo(t *testing.T) {
+	var in session.Inbox
+	in.SetLast(1 << 33)
+	if _, _, err := in.Next(5, true); err != session.ErrGap {
+		t.Errorf("Next(5) after 2^33 messages = %v, want ErrGap", err)
+	}
+	if n, fresh, err := in.Next(1<<33-1000, true); n != 1<<33-1000 || fresh || err != nil {
+		t.Errorf("Next = %d, %t, %v", n, fresh, err)
+	}
+	if n, fresh, err := in.Next(0, false); n != 1<<33-999 || fresh || err != nil {
+		t.Errorf("Next = %d, %t, %v", n, fresh, err)
+	}
+}
+
 // TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection follows one client whose
 // answers get lost, and somebody who has learned a token of the past.
 func TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection(t *testing.T) {
