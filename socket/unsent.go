@@ -79,10 +79,5 @@ func (c *conn) tellUnsent() {
 	}
 	e.Unknown = append(e.Unknown[:len(e.Unknown):len(e.Unknown)], late.Unknown...)
 	e.Dropped += late.Dropped
-	op := "send"
-	var ce *ConnectionError
-	if errors.As(c.reason, &ce) {
-		op = ce.Op
-	}
-	c.reason = &ConnectionError{Op: op, Err: e}
+	c.reason = &ConnectionError{Op: opOf(c.reason, "send"), Err: e}
 }

@@ -128,3 +128,33 @@ func TestWhatIsHeldForASessionIsToldWhenItEnds(t *testing.T) {
 		told.wantUnknown(t, 0, sent-1)
 	}, websocket, polling)
 }
+
+// A client without a connection can be found to be slow too. Its session is over at once then.
+func TestWhatASessionKeepsIsToldWhenItsClientIsClosedAsSlowWhileItIsAway(t *testing.T) {
+	for range 10 { // who tells is not always the same
+		run(t, func(t *testing.T, e *env) {
+			server := e.serve(socket.WithSessionBuffer(0, 40), socket.WithSessionWindow(time.Hour))
+			told := listenEnds(server)
+			c := e.client(socket.WithReconnectAttempts(0))
+			e.connect(c)
+			e.settle()
+			s, _ := server.GetSocket(c.ID())
+			s.Join("room")
+			e.setDown(syscall.ECONNREFUSED)
+			e.cut()
+			time.Sleep(40 * time.Second) // long polling notices by then
+			sent := 0
+			for range 20 {
+				if err := s.Send("late", sent); err != nil {
+					t.Fatal(err)
+				}
+				sent++
+			}
+			if err := server.Under(socket.WaitSlow(time.Second)).BroadcastToRoom("room", "late", sent); err != nil {
+				t.Fatal(err)
+			}
+			e.settle()
+			told.wantUnknown(t, 0, sent)
+		}, websocket, polling)
+	}
+}
