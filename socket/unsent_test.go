@@ -158,3 +158,39 @@ func TestWhatASessionKeepsIsToldWhenItsClientIsClosedAsSlowWhileItIsAway(t *test
 		}, websocket, polling)
 	}
 }
+
+// A socket that UseConnect refuses has no disconnect handlers to tell.
+func TestNothingIsKeptOfBroadcastsForASocketThatWasRefused(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve()
+		server.UseConnect(func(socket.Socket) error { return errors.New("not today") })
+		server.HandleFunc(socket.EventDisconnect, func(socket.Socket, interface{}) { t.Error("it was never connected") })
+		var broadcasting sync.WaitGroup
+		over := make(chan struct{})
+		broadcasting.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				if err := server.Broadcast("late", 1); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Microsecond)
+			}
+		})
+		for range 20 {
+			c := e.client(socket.WithReconnectAttempts(0))
+			e.connect(c)
+			time.Sleep(20 * time.Microsecond)
+			c.Close()
+		}
+		close(over)
+		broadcasting.Wait()
+		e.settle()
+		if n := socket.Missed(server); n != 0 {
+			t.Errorf("messages are kept for %d sockets", n)
+		}
+	}, websocket, polling)
+}
