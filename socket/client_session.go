@@ -283,6 +283,16 @@ func (s *clientSession) goesOnWith(said bool) {
 	s.said = said
 }
 
+// takeBack takes the newest message of a session back, unless that has ended meanwhile, or
+// the server says that it has the message.
+func (s *clientSession) takeBack(count int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count == count && s.out.Acked() < s.out.Last() && s.out.Len() > 0 {
+		s.out.Undo()
+	}
+}
+
 // write sends a message as it is. The caller holds the token.
 func (s *clientSession) write(k keptMessage) error {
 	if k.typ == transport.MessageBinary {
@@ -307,7 +317,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
-	said := s.said
+	said, count := s.said, s.count
 	for i, p := range messages {
 		n := s.out.Add(keptMessage{typ, p}, len(p))
 		if s.out.Full(c.opts.kept) {
@@ -344,9 +354,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		s.goesOnWith(true)
 	case len(batch) == 1 && !errors.Is(failed, net.ErrClosed):
 		// The transport has refused it: nothing is wrong with the connection.
-		s.mu.Lock()
-		s.out.Undo()
-		s.mu.Unlock()
+		s.takeBack(count)
 		return true, sendError(failed)
 	default:
 		s.mu.Lock()

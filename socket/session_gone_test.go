@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kleeedolinux/socket.go/socket"
+	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // scripted is a transport whose connections are written down: what the server answers to
@@ -26,6 +27,7 @@ type scripted struct {
 	sent   []string
 	come   []frame
 	done   chan struct{} // closed at the end of the connection
+	err    error         // how that has ended
 }
 
 type scriptedConn struct {
@@ -48,7 +50,7 @@ func (s *scripted) ConnectSession(_ context.Context, offer string) (string, erro
 		return "", net.ErrClosed
 	}
 	s.offers = append(s.offers, offer)
-	s.come, s.done = s.script[n].come, make(chan struct{})
+	s.come, s.done, s.err = s.script[n].come, make(chan struct{}), net.ErrClosed
 	return s.script[n].answer, nil
 }
 
@@ -68,7 +70,9 @@ func (s *scripted) ReceiveMessage() ([]byte, bool, error) {
 	}
 	s.mu.Unlock()
 	<-done
-	return nil, false, net.ErrClosed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return nil, false, s.err
 }
 
 func (s *scripted) Send(p []byte) error {
@@ -90,12 +94,16 @@ func (s *scripted) Send(p []byte) error {
 
 func (s *scripted) SendBinary(p []byte) error { return s.Send(p) }
 
-func (s *scripted) Abort() {
+func (s *scripted) Abort() { s.endWith(net.ErrClosed) }
+
+// endWith ends the connection.
+func (s *scripted) endWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-s.done:
 	default:
+		s.err = err
 		close(s.done)
 	}
 }
@@ -220,6 +228,46 @@ func TestASessionEndsWithAnErrorWhoseMessagesAreRefusedByTheNextTransport(t *tes
 		defer h.mu.Unlock()
 		if n := len(h.all); n == 0 || h.all[n-1] != `binary "efgh"` {
 			t.Errorf("handled %q, want what the next session brings at last", h.all)
+		}
+	})
+}
+
+// A transport may find that it does not take a message after the session has ended, which
+// has told what becomes of it.
+func TestAMessageThatIsRefusedWhenItsSessionHasEndedIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := errors.New("it stayed full")
+		tr := &scripted{script: []scriptedConn{{sessionLine(1, -1), nil}}}
+		held := make(chan struct{})
+		tr.refuse = func(p []byte) error {
+			if !strings.Contains(string(p), `"n"`) {
+				return nil
+			}
+			tr.mu.Unlock() // others go on
+			defer tr.mu.Lock()
+			<-held
+			return full
+		}
+		c := socket.NewClient(tr, socket.WithReconnectAttempts(0))
+		defer c.Close()
+		h := listenHandled(c)
+		if err := c.Connect(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		sent := make(chan error, 1)
+		go func() { sent <- c.Send("n", 1) }()
+		synctest.Wait()
+		tr.endWith(&transport.CloseError{Code: 4500, Reason: "stay away"})
+		synctest.Wait()
+		close(held)
+		if err := <-sent; !errors.Is(err, full) {
+			t.Errorf("Send = %v, want %v", err, full)
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if len(h.lost) != 1 || len(h.lost[0].Unknown) != 1 {
+			t.Errorf("told %v, want one message", h.lost)
 		}
 	})
 }
