@@ -88,6 +88,9 @@ func (c *conn) deliver(ctx context.Context, event Event, m *encoded) error {
 			}
 			continue
 		}
+		if c.behind.Load() {
+			continue // what was held is not any more, because the client is being closed
+		}
 		if !c.taken(sendShare) {
 			err = c.link.queue(m.typ, m.b)
 		}

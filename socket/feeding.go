@@ -186,9 +186,10 @@ func (c *conn) stageOne(m *transport.PreparedMessage) (int, verdict) {
 }
 
 // evictNow closes a socket for which a message has no room that it must not miss: one of
-// size bytes that is larger than the queue, or 0. It is called with the lock of commits
-// held.
+// size bytes that is larger than the queue, or 0. What Send sends waits for the end. It is
+// called with the lock of commits held.
 func (f *fanout) evictNow(h *holding, size int) {
+	h.c.behind.Store(true) // before nothing is held any more, which Send looks at next
 	h.release()
 	h.c.shut = true
 	go closeAll([]eviction{{h.c, size}}) // owned by f: ends when it is refused

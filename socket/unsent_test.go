@@ -194,3 +194,31 @@ func TestNothingIsKeptOfBroadcastsForASocketThatWasRefused(t *testing.T) {
 		}
 	}, websocket, polling)
 }
+
+// A client that cannot be sent a message is closed, and never sees what comes behind it.
+func TestNothingIsSentBehindAMessageThatASocketIsClosedFor(t *testing.T) {
+	for name, policy := range map[string]socket.Policy{"close": socket.CloseSlow(), "wait": socket.WaitSlow(time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			for range 10 { // who is first is not always the same
+				run(t, func(t *testing.T, e *env) {
+					server := e.serve(socket.WithSendQueue(64<<10, 0))
+					told := listenEnds(server)
+					c := e.client(socket.WithReconnectAttempts(0))
+					c.On("late", func(interface{}) { t.Error("it came") })
+					e.connect(c)
+					e.settle()
+					s, _ := server.GetSocket(c.ID())
+					s.Join("room")
+					if err := server.Under(policy).BroadcastToRoom("room", "large", strings.Repeat("x", 70<<10)); err != nil {
+						t.Fatal(err)
+					}
+					if err := s.Send("late", 0); err == nil {
+						t.Error("Send = nil")
+					}
+					e.settle()
+					told.wantUnknown(t, 1, 0)
+				}, polling) // over WebSocket one large message always has room
+			}
+		})
+	}
+}
