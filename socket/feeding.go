@@ -195,14 +195,15 @@ func (f *fanout) evictNow(h *holding, size int) {
 	go closeAll([]eviction{{h.c, size}}) // owned by f: ends when it is refused
 }
 
-// release lets go of what is held for a socket that has ended.
+// release lets go of what is held for a socket that has ended, unless something is kept
+// behind, which comes first: those who look after that, or reap, do it then.
 func (f *fanout) release(c *conn) {
 	if c.hold.Load() == nil {
 		return
 	}
 	f.commit.Lock()
 	defer f.commit.Unlock()
-	if h := c.hold.Load(); h != nil {
+	if h := c.hold.Load(); h != nil && f.behind[c] == nil {
 		h.release()
 	}
 }
