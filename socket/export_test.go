@@ -157,3 +157,11 @@ func Missed(s *Server) int {
 	defer s.fanout.commit.Unlock()
 	return len(s.fanout.missed)
 }
+
+// Reaped reports whether it is settled what the disconnect handlers of a socket are told.
+func Reaped(s Socket) bool {
+	c := s.(*conn)
+	c.server.fanout.commit.Lock()
+	defer c.server.fanout.commit.Unlock()
+	return c.reaped
+}

@@ -116,6 +116,10 @@ func (s *schedule) underPolicies() {
 			data := p.apart.message(stream{m.ID(), kind}, more)
 			s.server.Under(schedulePolicies[kind]).BroadcastToRoom("under", fmt.Sprint("under", kind), data)
 		} else { // nobody may miss it
+			synctest.Wait() // else its handlers may be called in this moment
+			if len(s.server.In("under")) == 0 {
+				return
+			}
 			event, data := sized(s.down(m).next(), more)
 			s.server.Under(socket.WaitSlow(time.Minute)).BroadcastToRoom("under", event, data)
 		}
