@@ -177,6 +177,7 @@ func TestNothingIsHandledOfASessionThatTheClientCannotGoOnWith(t *testing.T) {
 		synctest.Wait()
 		tr.Abort()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		h.want(t, "1", `binary "efgh"`, "4")
 		if len(h.lost) != 1 {
 			t.Errorf("%d ends of sessions were told, want 1", len(h.lost))
@@ -218,6 +219,7 @@ func TestASessionEndsWithAnErrorWhoseMessagesAreRefusedByTheNextTransport(t *tes
 		tr.mu.Unlock()
 		tr.Abort()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(h.lost) != 1 || len(h.lost[0].Unknown) != 3 || !errors.Is(h.lost[0], tooMuch) {
 			t.Fatalf("told %v, want three messages and the reason", h.lost)
 		}
