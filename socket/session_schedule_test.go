@@ -16,7 +16,7 @@ import (
 
 // Schedules that have failed once; plainSeeds did when nothing was sent under policies.
 var (
-	plainSeeds = []uint64{1754, 12619, 28371, 34705, 36527}
+	plainSeeds = []uint64{1754, 12619, 28371, 34705, 36527, 400549, 400985}
 	badSeeds   = []uint64{186, 400402}
 )
 
