@@ -34,6 +34,7 @@ type clientSession struct {
 	out     session.Outbox[keptMessage]
 	said    bool        // the message that was sent last over the connection is that before the next
 	torn    bool        // something could not be sent over the connection
+	dead    bool        // the session of the connection has ended: what still comes is not handled
 	full    bool        // ErrBufferFull was reported since the connection was lost
 	ackLate *time.Timer // sends an acknowledgement that nothing has taken along; nil before the first
 	owing   bool        // ackLate is on its way
@@ -164,7 +165,7 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a := s.answer
-	s.answer, s.full, s.torn, s.said = nil, false, false, false
+	s.answer, s.full, s.torn, s.said, s.dead = nil, false, false, false, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last) == nil {
 		s.named = a.Session
 		again = make([]keptMessage, 0, s.out.Len())
@@ -177,6 +178,7 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 		// The server would go on, and cannot be given what it needs: this connection is of
 		// no use, and the next one gets a new session.
 		lost = s.drop("messages that the server needs are not kept any more")
+		s.dead = true
 		s.abort()
 		return nil, lost
 	}
@@ -239,7 +241,7 @@ func (s *clientSession) end(reason string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
+	s.closed, s.dead = true, true
 	return s.drop(reason)
 }
 
@@ -251,8 +253,9 @@ func (s *clientSession) sendAgain(again []keptMessage) error {
 			continue
 		}
 		if !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
-			s.end("the transport refuses a message that was kept")
-			return sendError(err)
+			lost := s.refused(err)
+			s.abort() // the next connection gets a new session
+			return lost
 		}
 		s.sent(err)
 		return nil // the rest is kept for the next connection
@@ -261,12 +264,33 @@ func (s *clientSession) sendAgain(again []keptMessage) error {
 	return nil
 }
 
+// refused ends the session because the transport does not take a message that was kept.
+func (s *clientSession) refused(err error) error {
+	lost := s.end("the transport refuses a message that was kept")
+	var e *SessionError
+	if !errors.As(lost, &e) {
+		return sendError(err) // it has ended meanwhile, and somebody was told
+	}
+	e.Err = err
+	return lost
+}
+
 // goesOnWith notes whether the next message goes on where the connection is, and need not
 // say its number.
 func (s *clientSession) goesOnWith(said bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = said
+}
+
+// takeBack takes the newest message of a session back, unless that has ended meanwhile, or
+// the server says that it has the message.
+func (s *clientSession) takeBack(count int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count == count && s.out.Acked() < s.out.Last() && s.out.Len() > 0 {
+		s.out.Undo()
+	}
 }
 
 // write sends a message as it is. The caller holds the token.
@@ -293,7 +317,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	first := false // message since the loss that there is no room for
 	s.mu.Lock()
 	var batch [][]byte
-	said := s.said
+	said, count := s.said, s.count
 	for i, p := range messages {
 		n := s.out.Add(keptMessage{typ, p}, len(p))
 		if s.out.Full(c.opts.kept) {
@@ -330,9 +354,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		s.goesOnWith(true)
 	case len(batch) == 1 && !errors.Is(failed, net.ErrClosed):
 		// The transport has refused it: nothing is wrong with the connection.
-		s.mu.Lock()
-		s.out.Undo()
-		s.mu.Unlock()
+		s.takeBack(count)
 		return true, sendError(failed)
 	default:
 		s.mu.Lock()
@@ -341,127 +363,6 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 		s.sent(failed) // which of them have arrived is known when the server says so
 	}
 	return true, err
-}
-
-// message is one that has come, without the numbers that it had.
-type message struct {
-	data   []byte
-	binary bool
-	numbers
-	size int // with the numbers
-
-	session int // that it belongs to, as clientSession counts them
-}
-
-// received judges a message of a connection, whose order of numbers the caller keeps. One
-// that is not fresh has been there before, or is no message for the handlers.
-func (s *clientSession) received(order *session.Order, data []byte, binary bool) (m message, fresh bool, err error) {
-	if !s.active() {
-		return message{data: data, binary: binary}, true, nil
-	}
-	typ := transport.MessageText
-	if binary {
-		typ = transport.MessageBinary
-	}
-	var n heading
-	rest := data
-	if !saysNothing(typ, data) {
-		if n, rest, err = parseNumbers(typ, data); err != nil {
-			return message{}, false, err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n.ack > 0 {
-		if err := s.out.Ack(n.ack, func(keptMessage) {}); err != nil {
-			return message{}, false, err
-		}
-	}
-	if fresh = !n.alone; fresh && (n.seq > 0 || !n.said) {
-		if n.seq, err = order.Number(n.seq, n.said); err == nil {
-			fresh, err = s.in.Take(n.seq)
-		}
-	}
-	return message{rest, binary, n.numbers, len(data), s.count}, fresh, err
-}
-
-// handled notes that the handlers are called for a message of the session.
-func (s *clientSession) handled(m message) {
-	if m.seq == 0 {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m.session == s.count {
-		s.in.Handled(m.seq, m.size, m.said)
-		s.remind()
-	}
-}
-
-// ackDelay is how long an acknowledgement waits for a message to go along with.
-const ackDelay = time.Second
-
-// remind sees to it that what has come is acknowledged. It is called with mu held.
-func (s *clientSession) remind() {
-	switch {
-	case !s.in.Owes():
-		return
-	case s.in.Due():
-		select {
-		case <-s.c.sending:
-			go s.sendAck() // owned by c: ends when the transport has taken it
-			return
-		default: // whoever sends takes it along, or has come too far for that
-		}
-	}
-	switch {
-	case s.owing:
-	case s.ackLate == nil:
-		s.owing = true
-		s.ackLate = time.AfterFunc(ackDelay, s.late)
-	default:
-		s.owing = true
-		s.ackLate.Reset(ackDelay)
-	}
-}
-
-func (s *clientSession) late() {
-	<-s.c.sending
-	s.mu.Lock()
-	s.owing = false
-	owes := s.in.Owes()
-	s.mu.Unlock()
-	if !owes || !s.c.IsConnected() {
-		s.c.sending <- struct{}{}
-		return
-	}
-	s.sendAck()
-}
-
-// sendAck acknowledges what has come, and gives the token back.
-func (s *clientSession) sendAck() {
-	defer func() { s.c.sending <- struct{}{} }()
-	up := s.c.IsConnected()
-	s.mu.Lock()
-	var p []byte
-	// A connection that is being made may be that of another session: begin will tell.
-	if up && s.named.ID != "" && s.in.Owes() {
-		p = appendAck(nil, s.in.Ack())
-	}
-	s.mu.Unlock()
-	if p != nil {
-		s.sent(s.c.transport.Send(p))
-	}
-}
-
-// confirmLast acknowledges what has come before the end of the session, unless the
-// transport is busy: it may be stuck.
-func (s *clientSession) confirmLast() {
-	select {
-	case <-s.c.sending:
-		s.sendAck()
-	default:
-	}
 }
 
 // sent gives a connection up over which something could not be sent; but not one that the

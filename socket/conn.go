@@ -88,6 +88,9 @@ func (c *conn) deliver(ctx context.Context, event Event, m *encoded) error {
 			}
 			continue
 		}
+		if c.behind.Load() {
+			continue // what was held is not any more, because the client is being closed
+		}
 		if !c.taken(sendShare) {
 			err = c.link.queue(m.typ, m.b)
 		}
@@ -276,7 +279,8 @@ func (c *conn) ended(err error) {
 }
 
 // tellUnknown has the disconnect handlers, if they have not been told, get what the session
-// has not delivered beside the reason. err is of the connection, and lost may be nil.
+// has not delivered beside the reason. op is what has ended it where the reason does not say
+// so, err is of the connection, and lost may be nil.
 func (c *conn) tellUnknown(op string, err error, lost *SessionError) {
 	if lost == nil {
 		return
@@ -284,7 +288,16 @@ func (c *conn) tellUnknown(op string, err error, lost *SessionError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	lost.Err = errors.Join(c.reason, err)
-	c.reason = &ConnectionError{Op: op, Err: lost}
+	c.reason = &ConnectionError{Op: opOf(c.reason, op), Err: lost}
+}
+
+// opOf returns the Op of the reason why a connection has ended, op if it has none.
+func opOf(reason error, op string) string {
+	var ce *ConnectionError
+	if errors.As(reason, &ce) {
+		return ce.Op
+	}
+	return op
 }
 
 // disconnect runs the disconnect handlers, as a task of the turn, and ends the

@@ -149,3 +149,19 @@ func AppendNumbers(n Numbers, typ transport.MessageType, p []byte) []byte {
 	}
 	return append(v.appendHead(nil, typ), p[headless(typ):]...)
 }
+
+// Missed returns for how many sockets a server's fan-out keeps messages that their disconnect
+// handlers are to be told of.
+func Missed(s *Server) int {
+	s.fanout.commit.Lock()
+	defer s.fanout.commit.Unlock()
+	return len(s.fanout.missed)
+}
+
+// Reaped reports whether it is settled what the disconnect handlers of a socket are told.
+func Reaped(s Socket) bool {
+	c := s.(*conn)
+	c.server.fanout.commit.Lock()
+	defer c.server.fanout.commit.Unlock()
+	return c.reaped
+}

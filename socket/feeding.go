@@ -186,22 +186,24 @@ func (c *conn) stageOne(m *transport.PreparedMessage) (int, verdict) {
 }
 
 // evictNow closes a socket for which a message has no room that it must not miss: one of
-// size bytes that is larger than the queue, or 0. It is called with the lock of commits
-// held.
+// size bytes that is larger than the queue, or 0. What Send sends waits for the end. It is
+// called with the lock of commits held.
 func (f *fanout) evictNow(h *holding, size int) {
+	h.c.behind.Store(true) // before nothing is held any more, which Send looks at next
 	h.release()
 	h.c.shut = true
 	go closeAll([]eviction{{h.c, size}}) // owned by f: ends when it is refused
 }
 
-// release lets go of what is held for a socket that has ended.
+// release lets go of what is held for a socket that has ended, unless something is kept
+// behind, which comes first: those who look after that, or reap, do it then.
 func (f *fanout) release(c *conn) {
 	if c.hold.Load() == nil {
 		return
 	}
 	f.commit.Lock()
 	defer f.commit.Unlock()
-	if h := c.hold.Load(); h != nil {
+	if h := c.hold.Load(); h != nil && f.behind[c] == nil {
 		h.release()
 	}
 }

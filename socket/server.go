@@ -306,6 +306,7 @@ func (s *Server) open(c *conn, l link, a *admission) {
 	}
 	passed := s.passes(c)
 	c.told = !passed // it was never connected
+	c.reaped = c.told
 	s.fanout.past.count(c, 1)
 	s.identify(c)
 	s.sockets.add(c)

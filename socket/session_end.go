@@ -75,12 +75,13 @@ func (l *sessionLink) undelivered(err error) error {
 	return e
 }
 
-// unknown returns what a session that is over has not delivered, nil if there is nothing.
-func (l *sessionLink) unknown(reason string) *SessionError {
+// unknown returns what a session that is over has not delivered, nil if there is nothing, and
+// whether the socket has been told of that.
+func (l *sessionLink) unknown(reason string) (lost *SessionError, told bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.told || l.out.Last() == l.out.Acked() {
-		return nil
+		return nil, l.told
 	}
-	return undelivered(reason, &l.out)
+	return undelivered(reason, &l.out), false
 }

@@ -296,10 +296,15 @@ func (l *sessionLink) wait(ctx context.Context) error {
 		return nil
 	}
 	err := u.wait(ctx)
-	if err != nil && ctx.Err() == nil {
-		return nil // it is lost: what is sent now is kept
+	if err == nil || ctx.Err() != nil {
+		return err
 	}
-	return err
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return err // the connection may stay for a while, and its queue full
+	}
+	return nil // it is lost: what is sent now is kept
 }
 
 func (l *sessionLink) queued() (bytes, messages int) {

@@ -58,7 +58,11 @@ func (c *conn) closeSlow(why *slowError, attrs ...any) {
 	c.server.slow.closed.Add(1)
 	c.link.refuse(why.limit.Code, why.reason)
 	if l, ok := c.link.(*sessionLink); ok {
-		c.tellUnknown("send", why, l.unknown(why.reason))
+		lost, told := l.unknown(why.reason)
+		if told {
+			return // ended is on its way, and knows what there was
+		}
+		c.tellUnknown("send", why, lost)
 	}
 	c.turn.spawn(c.disconnect)
 }

@@ -49,11 +49,11 @@ func (f *fanout) reap(c *conn) *session.Outbox[unsent] {
 	f.commit.Lock()
 	defer f.commit.Unlock()
 	f.queue() // what was published before
-	if h := c.hold.Load(); h != nil {
-		h.release()
-	}
 	if late := f.behind[c]; late != nil {
 		f.miss(c, late.batch.Messages()...) // it is found to have ended by those who look after it
+	}
+	if h := c.hold.Load(); h != nil {
+		h.release()
 	}
 	out := f.missed[c]
 	delete(f.missed, c)
@@ -79,10 +79,5 @@ func (c *conn) tellUnsent() {
 	}
 	e.Unknown = append(e.Unknown[:len(e.Unknown):len(e.Unknown)], late.Unknown...)
 	e.Dropped += late.Dropped
-	op := "send"
-	var ce *ConnectionError
-	if errors.As(c.reason, &ce) {
-		op = ce.Op
-	}
-	c.reason = &ConnectionError{Op: op, Err: e}
+	c.reason = &ConnectionError{Op: opOf(c.reason, "send"), Err: e}
 }

@@ -128,3 +128,97 @@ func TestWhatIsHeldForASessionIsToldWhenItEnds(t *testing.T) {
 		told.wantUnknown(t, 0, sent-1)
 	}, websocket, polling)
 }
+
+// A client without a connection can be found to be slow too. Its session is over at once then.
+func TestWhatASessionKeepsIsToldWhenItsClientIsClosedAsSlowWhileItIsAway(t *testing.T) {
+	for range 10 { // who tells is not always the same
+		run(t, func(t *testing.T, e *env) {
+			server := e.serve(socket.WithSessionBuffer(0, 40), socket.WithSessionWindow(time.Hour))
+			told := listenEnds(server)
+			c := e.client(socket.WithReconnectAttempts(0))
+			e.connect(c)
+			e.settle()
+			s, _ := server.GetSocket(c.ID())
+			s.Join("room")
+			e.setDown(syscall.ECONNREFUSED)
+			e.cut()
+			time.Sleep(40 * time.Second) // long polling notices by then
+			sent := 0
+			for range 20 {
+				if err := s.Send("late", sent); err != nil {
+					t.Fatal(err)
+				}
+				sent++
+			}
+			if err := server.Under(socket.WaitSlow(time.Second)).BroadcastToRoom("room", "late", sent); err != nil {
+				t.Fatal(err)
+			}
+			e.settle()
+			told.wantUnknown(t, 0, sent)
+		}, websocket, polling)
+	}
+}
+
+// A socket that UseConnect refuses has no disconnect handlers to tell.
+func TestNothingIsKeptOfBroadcastsForASocketThatWasRefused(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		server := e.serve()
+		server.UseConnect(func(socket.Socket) error { return errors.New("not today") })
+		server.HandleFunc(socket.EventDisconnect, func(socket.Socket, interface{}) { t.Error("it was never connected") })
+		var broadcasting sync.WaitGroup
+		over := make(chan struct{})
+		broadcasting.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				if err := server.Broadcast("late", 1); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Microsecond)
+			}
+		})
+		for range 20 {
+			c := e.client(socket.WithReconnectAttempts(0))
+			e.connect(c)
+			time.Sleep(20 * time.Microsecond)
+			c.Close()
+		}
+		close(over)
+		broadcasting.Wait()
+		e.settle()
+		if n := socket.Missed(server); n != 0 {
+			t.Errorf("messages are kept for %d sockets", n)
+		}
+	}, websocket, polling)
+}
+
+// A client that cannot be sent a message is closed, and never sees what comes behind it.
+func TestNothingIsSentBehindAMessageThatASocketIsClosedFor(t *testing.T) {
+	for name, policy := range map[string]socket.Policy{"close": socket.CloseSlow(), "wait": socket.WaitSlow(time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			for range 10 { // who is first is not always the same
+				run(t, func(t *testing.T, e *env) {
+					server := e.serve(socket.WithSendQueue(64<<10, 0))
+					told := listenEnds(server)
+					c := e.client(socket.WithReconnectAttempts(0))
+					c.On("late", func(interface{}) { t.Error("it came") })
+					e.connect(c)
+					e.settle()
+					s, _ := server.GetSocket(c.ID())
+					s.Join("room")
+					if err := server.Under(policy).BroadcastToRoom("room", "large", strings.Repeat("x", 70<<10)); err != nil {
+						t.Fatal(err)
+					}
+					if err := s.Send("late", 0); err == nil {
+						t.Error("Send = nil")
+					}
+					e.settle()
+					told.wantUnknown(t, 1, 0)
+				}, polling) // over WebSocket one large message always has room
+			}
+		})
+	}
+}
