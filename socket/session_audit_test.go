@@ -87,22 +87,32 @@ func (a *auditor) report(err error) bool {
 type account struct{ sent, got, refused, reported, duplicates, reorders, losses int }
 
 // settle counts. A loss is a message that has not come and that the sender was told
-// nothing about.
+// nothing about. Order is that of one session: what the sender was told about is of one that
+// has ended, and may come between the messages of the next, in its own order.
 func (a *auditor) settle() (c account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.sent, c.got, c.refused, c.reported = a.sent, len(a.got), len(a.refused), len(a.unknown)+a.dropped
-	came, last := make([]bool, a.sent), -1
+	came, last, lastTold := make([]bool, a.sent), -1, -1
 	for _, i := range a.got {
-		switch {
-		case i < 0 || i >= a.sent || came[i]:
+		if i < 0 || i >= a.sent || came[i] {
 			c.duplicates++
 			continue
-		case i < last:
+		}
+		came[i] = true
+		if a.unknown[i] {
+			if i < lastTold {
+				c.reorders++
+			}
+			lastTold = max(lastTold, i)
+			continue
+		}
+		if i < max(last, lastTold) {
 			c.reorders++
 		}
-		came[i], last = true, max(last, i)
+		last = max(last, i)
 	}
+	c.reorders = max(c.reorders-a.dropped, 0) // those too may be of a session that has ended
 	for i := range came {
 		if !came[i] && !a.refused[i] && !a.unknown[i] {
 			c.losses++
@@ -188,8 +198,12 @@ func listenServer(server *socket.Server, f func(s socket.Socket, i int)) {
 
 // The auditor itself must notice what it is there for.
 func TestAuditorNoticesWhatIsWrong(t *testing.T) {
-	unknown := func(i int) error {
-		return &socket.SessionError{Unknown: []socket.Undelivered{{Data: fmt.Appendf(nil, `{"event":"n","data":%d}`, i)}}}
+	unknown := func(numbers ...int) error {
+		e := new(socket.SessionError)
+		for _, i := range numbers {
+			e.Unknown = append(e.Unknown, socket.Undelivered{Data: fmt.Appendf(nil, `{"event":"n","data":%d}`, i)})
+		}
+		return e
 	}
 	for _, tt := range []struct {
 		name string
@@ -204,6 +218,9 @@ func TestAuditorNoticesWhatIsWrong(t *testing.T) {
 		{"one is counted as dropped", []int{1, 2}, &socket.SessionError{Dropped: 1}, account{sent: 3, got: 2, reported: 1}},
 		{"one comes twice", []int{0, 1, 1, 2}, nil, account{sent: 3, got: 4, duplicates: 1}},
 		{"two change places", []int{1, 0, 2}, nil, account{sent: 3, got: 3, reorders: 1}},
+		{"one of a session that has ended comes between those of the next", []int{1, 0, 2}, unknown(0), account{sent: 3, got: 3, reported: 1}},
+		{"two of a session that has ended change places", []int{2, 1, 0}, unknown(0, 1),
+			account{sent: 3, got: 3, reported: 2, reorders: 1}},
 		{"one was never sent", []int{0, 1, 2, 3}, nil, account{sent: 3, got: 4, duplicates: 1}},
 	} {
 		a := newAuditor()
