@@ -7,3 +7,6 @@ const stride = 1
 
 // raceEnabled says that the race detector is at work.
 const raceEnabled = false
+
+// fewSeeds is how many random schedules are tried unless somebody says how many.
+const fewSeeds = 60

@@ -18,7 +18,7 @@ import (
 // of the tests has the time for.
 var (
 	firstSeed = flag.Uint64("seed", 0, "first `seed` of random schedules")
-	seedCount = flag.Int("seeds", 60, "how many schedules are tried")
+	seedCount = flag.Int("seeds", fewSeeds, "how many schedules are tried")
 	longSoak  = flag.Bool("soak", false, "run the tests over real networks, with killed processes, in their long form")
 )
 
