@@ -20,6 +20,7 @@ func TestSendDuringCloseIsRefusedAndHidesNothing(t *testing.T) {
 		c := e.connected()
 		e.settle()
 		e.stall()
+		e.setHangs(true) // long polling may want another connection
 		for i := range 10 {
 			if err := c.Send("n", i); err != nil {
 				t.Fatal(err)
