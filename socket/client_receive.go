@@ -43,7 +43,7 @@ func (s *clientSession) received(order *session.Order, data []byte, binary bool)
 			return message{}, false, err
 		}
 	}
-	if fresh = !n.alone; fresh && (n.seq > 0 || !n.said) {
+	if fresh = !n.alone; fresh && !n.outside() {
 		if n.seq, err = order.Number(n.seq, n.said); err == nil {
 			fresh, err = s.in.Take(n.seq)
 		}

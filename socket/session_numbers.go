@@ -33,6 +33,9 @@ type heading struct {
 	head  int  // bytes that they took in front of the message
 }
 
+// outside reports whether the message is not of the session.
+func (n numbers) outside() bool { return n.said && n.seq == 0 }
+
 // maxHead is the longest that appendHead appends, bytes.
 const maxHead = 64
 

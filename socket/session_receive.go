@@ -96,7 +96,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 // with a seq also where it did not say it; 0 is that of one which is not of the session. It
 // is called with mu held.
 func (l *sessionLink) take(n numbers) (_ numbers, fresh bool, err error) {
-	if n.said && n.seq == 0 {
+	if n.outside() {
 		return n, true, nil
 	}
 	n.seq, fresh, err = l.in.Next(n.seq, n.said)

@@ -94,19 +94,25 @@ func TestBroadcastsToASessionThatHasEndedAreToldToItsDisconnectHandlers(t *testi
 	}
 }
 
+// awayInRoom returns the socket of a client in "room" that has lost its connection, and finds no other.
+func awayInRoom(e *env, server *socket.Server) socket.Socket {
+	c := e.client(socket.WithReconnectAttempts(0))
+	e.connect(c)
+	e.settle()
+	s, _ := server.GetSocket(c.ID())
+	s.Join("room")
+	e.setDown(syscall.ECONNREFUSED)
+	e.cut()
+	time.Sleep(40 * time.Second) // long polling notices by then
+	return s
+}
+
 // What waits above a session, because something under a policy does, is of it too.
 func TestWhatIsHeldForASessionIsToldWhenItEnds(t *testing.T) {
 	run(t, func(t *testing.T, e *env) {
 		server := e.serve(socket.WithSessionBuffer(0, 40), socket.WithSessionWindow(time.Minute))
 		told := listenEnds(server)
-		c := e.client(socket.WithReconnectAttempts(0))
-		e.connect(c)
-		e.settle()
-		s, _ := server.GetSocket(c.ID())
-		s.Join("room")
-		e.setDown(syscall.ECONNREFUSED)
-		e.cut()
-		time.Sleep(40 * time.Second) // long polling notices by then
+		s := awayInRoom(e, server)
 		sent := 0
 		for range 30 {
 			if err := s.Send("late", sent); err != nil {
@@ -135,14 +141,7 @@ func TestWhatASessionKeepsIsToldWhenItsClientIsClosedAsSlowWhileItIsAway(t *test
 		run(t, func(t *testing.T, e *env) {
 			server := e.serve(socket.WithSessionBuffer(0, 40), socket.WithSessionWindow(time.Hour))
 			told := listenEnds(server)
-			c := e.client(socket.WithReconnectAttempts(0))
-			e.connect(c)
-			e.settle()
-			s, _ := server.GetSocket(c.ID())
-			s.Join("room")
-			e.setDown(syscall.ECONNREFUSED)
-			e.cut()
-			time.Sleep(40 * time.Second) // long polling notices by then
+			s := awayInRoom(e, server)
 			sent := 0
 			for range 20 {
 				if err := s.Send("late", sent); err != nil {
