@@ -591,7 +591,7 @@ func TestForwardWaitsForRoomWhenTheClientHasLeft(t *testing.T) {
 	bonded(t, func(t *testing.T, n *distributed.Node, net *sockettest.Network) {
 		handled := 0
 		distributed.Spawn(n, func(_ *distributed.Process, m int) error {
-			time.Sleep(time.Second)
+			time.Sleep(time.Minute)
 			handled++
 			return nil
 		}, distributed.WithName("slow"), distributed.WithMailbox(1, distributed.RejectNew))
@@ -600,8 +600,10 @@ func TestForwardWaitsForRoomWhenTheClientHasLeft(t *testing.T) {
 		for i := range 10 {
 			ann.Send("say", i)
 		}
-		time.Sleep(time.Second)
-		ann.Close()
+		time.Sleep(30 * time.Second) // until the server reads on behind the handler that waits
+		if err := ann.Close(); err != nil {
+			t.Error(err)
+		}
 		settle()
 		if handled != 10 || n.SocketServer.Count() != 0 {
 			t.Errorf("%d handled, %d connections", handled, n.SocketServer.Count())
