@@ -341,6 +341,28 @@ func TestLongPollingCloseSaysWhatWasNotDelivered(t *testing.T) {
 	})
 }
 
+func TestLongPollingCloseTellsTheServerAlsoWhenItGivesUpWhatIsQueued(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := servePolling(t, pollhttp.Config{}, func(*peer, pollhttp.Message) { time.Sleep(10 * time.Second) })
+		c := s.connected()
+		if err := c.Send([]byte("1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err == nil {
+			t.Error("Close() = nil, with a message undelivered")
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		p := s.peer(0)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		var closed *pollhttp.CloseError
+		if len(p.closed) != 1 || !errors.As(p.closed[0], &closed) || !closed.Remote {
+			t.Errorf("Closed was called with %v behind the handler, want one close by the client", p.closed)
+		}
+	})
+}
+
 func TestLongPollingCloseEndsReceiveAndSend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := servePolling(t, pollhttp.Config{}, nil)

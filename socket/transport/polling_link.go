@@ -62,8 +62,12 @@ const (
 	inboxBytes    = 1 << 20
 )
 
-// closeTime is how long Close waits for the server at most.
-const closeTime = 5 * time.Second
+// closeTime is how long Close waits at most for the server to take what is queued, and
+// deleteTime how long for its answer to the end of the session.
+const (
+	closeTime  = 5 * time.Second
+	deleteTime = time.Second
+)
 
 // signal lets a goroutine wait for a condition that it looks at again itself.
 type signal chan struct{}
@@ -235,9 +239,9 @@ func (l *pollingLink) end(err error) {
 
 // close ends the session from our side.
 func (l *pollingLink) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), min(closeTime, l.timeout))
+	flush, cancel := context.WithTimeout(context.Background(), min(closeTime, l.timeout))
 	defer cancel()
-	l.flush(ctx)
+	l.flush(flush)
 
 	l.mu.Lock()
 	before := l.err
@@ -248,6 +252,10 @@ func (l *pollingLink) close() error {
 	l.mu.Unlock()
 	if local {
 		l.end(fmt.Errorf("transport: long polling: the transport was closed: %w", net.ErrClosed))
+		// In time of its own: a server that is slow to take messages is not slow to take this,
+		// and would else keep the session until it expires.
+		ctx, cancel := context.WithTimeout(context.Background(), deleteTime)
+		defer cancel()
 		l.delete(ctx)
 	}
 	l.release()
