@@ -5,8 +5,8 @@ import "time"
 // kill condemns the process in a way that it cannot delay. It is called with mu held; the
 // caller does what it returns once mu is free.
 func (p *Process) kill() task {
-	if p.state == dead || p.killed {
-		return task{}
+	if p.finishing || p.killed {
+		return task{} // its end is being told, and nothing is left that could delay it
 	}
 	p.killed = true
 	p.doom(ErrKilled)

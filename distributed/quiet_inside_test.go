@@ -26,6 +26,26 @@ func TestExitOfAnIdleProcessWithManyBehindItReturnsAfterAFewEnds(t *testing.T) {
 	}
 }
 
+// Whoever ends a process quietly has looked at its reason: for another one there could be
+// something to log.
+func TestProcessThatIsKilledWhileItEndsQuietlyHasEndedForTheFirstReason(t *testing.T) {
+	n := NewNode("n", WithLogger(nil))
+	r, err := Spawn(n, func(*Process, int) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &r.a.Process
+	p.mu.Lock()
+	left := p.sentence(ErrShutdown)
+	p.mu.Unlock()
+	if err := n.Kill(r.ID()); err != nil {
+		t.Errorf("Kill: %v", err)
+	}
+	if left.do(); p.reason != ErrShutdown || p.state != dead || n.Stats().Crashed != 0 {
+		t.Errorf("state %d, reason %v", p.state, p.reason)
+	}
+}
+
 // What is told to many, or has much to give up, is not done by whoever tells it to exit.
 func TestIdleProcessThatHasMuchToDoAtItsEndHasAGoroutineForIt(t *testing.T) {
 	for name, many := range map[string]func(p *Process, others []Ref[int]){
