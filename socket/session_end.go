@@ -55,7 +55,7 @@ func (l *sessionLink) settle(err error) {
 		err = e
 	}
 	freeRoom(l.out.Reset())
-	l.charge()
+	l.discharge()
 	l.release()
 	go l.c.ended(err) // owned by c: ends with its disconnect handlers
 }

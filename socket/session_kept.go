@@ -127,4 +127,7 @@ func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) []byt
 func (l *sessionLink) free(r *session.Room) { freeRoom(r) }
 
 // idle gives back the memory that waits for the next message. It is called with mu held.
-func (l *sessionLink) idle() { freeRoom(l.out.Shrink()) }
+func (l *sessionLink) idle() {
+	freeRoom(l.out.Shrink())
+	l.discharge()
+}

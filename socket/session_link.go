@@ -246,9 +246,6 @@ func (l *sessionLink) keptForLater() error {
 	return nil
 }
 
-// keptCost is what a message costs that is kept, beside its bytes.
-const keptCost = 64
-
 // bound keeps what is kept within the limits, and counts it. While there is a
 // connection, what is too much is dropped: should it be lost before the client has
 // acknowledged that, the session cannot go on, and both ends are told. Without a
@@ -263,14 +260,29 @@ func (l *sessionLink) bound() {
 	}
 }
 
-// charge counts what is kept against the budget, and reports whether there is room. It is
-// called with mu held.
+// chargeSlack is how much of what is not kept any more may still be counted, in bytes.
+const chargeSlack = 16 << 10
+
+// charge counts what is kept against the budget, and reports whether there is room. What
+// comes and goes is not counted anew each time, which all processors would have to agree
+// on: the memory that it took is still there. It is called with mu held.
 func (l *sessionLink) charge() bool {
-	n := l.out.Bytes() + l.out.Len()*keptCost
-	if n < chargeStep && l.more == nil {
+	n := l.out.Held()
+	if l.more == nil && n < chargeStep {
 		return true // and nothing was counted before
 	}
-	return chargeWaiting(l.c.server.budget, &l.extra().charged, n)
+	charged := &l.extra().charged
+	if over := int(*charged) - n; 0 <= over && over < chargeSlack {
+		return true
+	}
+	return chargeWaiting(l.c.server.budget, charged, n)
+}
+
+// discharge is charge where memory was given back. It is called with mu held.
+func (l *sessionLink) discharge() {
+	if l.more != nil {
+		chargeWaiting(l.c.server.budget, &l.more.charged, l.out.Held()) // which is not more
+	}
 }
 
 func (l *sessionLink) flush() {

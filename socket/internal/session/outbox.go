@@ -172,6 +172,14 @@ func (o *Outbox) Bytes() int {
 	return o.room.bytes()
 }
 
+// Held returns about how many bytes of memory what is kept takes.
+func (o *Outbox) Held() int {
+	if o.room == nil {
+		return 0
+	}
+	return o.room.held()
+}
+
 // Full reports whether more is kept than l allows. A single message is never too much.
 func (o *Outbox) Full(l *OutboxLimits) bool { return o.exceeds(&l.all) }
 

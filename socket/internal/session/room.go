@@ -181,6 +181,17 @@ func (r *Room) reset() {
 // bytes returns those of what is kept.
 func (r *Room) bytes() int { return int(r.sum-r.before) + r.apartBytes }
 
+// What a message costs beside its bytes, in bytes: a place in the ring and numbers in front, and
+// more if it lies apart.
+const (
+	messageCost = 24
+	apartCost   = 48
+)
+
+func (r *Room) held() int {
+	return r.bytes() + int(r.count)*messageCost + (len(r.apart)-r.gone)*apartCost
+}
+
 // message returns message n, which lies in the log.
 func (r *Room) message(n, last uint64) Kept {
 	at, end := r.end(n).at, r.head
