@@ -70,12 +70,14 @@ type sessionLink struct {
 	c     *conn
 	under atomic.Pointer[physical] // nil while there is no connection; set with mu held
 
-	mu    sync.Mutex // guards the fields below
-	gen   uint32     // of the connection that has the session, or is being made
-	heard bool       // the client is known to have its token
-	over  bool       // no other connection may come
-	said  bool       // the message that was sent last over the connection is that before the next
-	told  bool       // the socket knows that it has ended
+	// mu guards the fields below. It is that of the socket's turn: a message that comes has
+	// its number counted and begins its turn with one lock.
+	mu    *sync.Mutex
+	gen   uint32 // of the connection that has the session, or is being made
+	heard bool   // the client is known to have its token
+	over  bool   // no other connection may come
+	said  bool   // the message that was sent last over the connection is that before the next
+	told  bool   // the socket knows that it has ended
 	claim session.Claim
 	in    session.Inbox
 	out   session.Outbox[sentMessage]
@@ -117,7 +119,7 @@ var errSessionOver error = &sentinel{"the session has ended", net.ErrClosed}
 // newSessionLink returns the link of a new session, and the token of its client.
 func newSessionLink(c *conn) (l *sessionLink, token string) {
 	token = newSessionToken()
-	return &sessionLink{c: c, claim: session.NewClaim(token)}, token
+	return &sessionLink{c: c, mu: &c.turn.mu, claim: session.NewClaim(token)}, token
 }
 
 func newSessionToken() string {
