@@ -12,7 +12,7 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		l.judge(gen, typ, p, silent)
 		return
 	}
-	c := l.c
+	c := &l.c
 	defer c.turn.end()
 	c.readOn()
 	c.handleTaken(typ, p)
@@ -22,12 +22,12 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 // came behind another over the latest connection, and no handler runs. The caller is to call
 // the handlers, and then to end the turn.
 func (l *sessionLink) follows(gen uint32, p []byte) bool {
-	c := l.c
+	c := &l.c
 	if c.rates != nil || c.asked.Load().any() {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if gen != l.gen || l.over || l.more != nil && l.more.room != nil || c.turn.busy || c.deaf.Load() || l.tooLarge(len(p)) {
 		return false
 	}
@@ -43,7 +43,7 @@ func (l *sessionLink) follows(gen uint32, p []byte) bool {
 
 // judge is received for any message. silent is whether it has no numbers.
 func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, silent bool) {
-	c := l.c
+	c := &l.c
 	size := len(p)
 	var n heading
 	var err error
@@ -57,9 +57,9 @@ func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, sil
 	if c.rates != nil && !l.admit(gen, n, size) {
 		return
 	}
-	l.mu.Lock()
+	l.lock()
 	if !l.listens(gen) {
-		l.mu.Unlock()
+		l.unlock()
 		return
 	}
 	l.noteHeard()
@@ -76,7 +76,7 @@ func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, sil
 		n.numbers, fresh, err = l.take(n.numbers)
 	}
 	if err != nil {
-		l.mu.Unlock()
+		l.unlock()
 		c.refuseMessage(err)
 		return
 	}
@@ -92,7 +92,7 @@ func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, sil
 	if l.more != nil && l.more.room != nil {
 		l.await()
 	}
-	l.mu.Unlock()
+	l.unlock()
 	if fresh && apart != nil {
 		if mine {
 			c.turn.end() // it was only to be counted in its place
@@ -184,8 +184,8 @@ func (l *sessionLink) handle(n numbers, size int, typ transport.MessageType, p [
 
 // note is handled for those who do not hold mu.
 func (l *sessionLink) note(n numbers, size int) (taken bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.handled(n, size)
 }
 
@@ -193,9 +193,9 @@ func (l *sessionLink) note(n numbers, size int) (taken bool) {
 // acknowledgement of something new costs nothing: how many of them there are is up to
 // those who send to the client.
 func (l *sessionLink) admit(gen uint32, n heading, size int) bool {
-	l.mu.Lock()
+	l.lock()
 	counts := gen == l.gen && (!n.alone || n.ack <= l.out.Acked())
-	l.mu.Unlock()
+	l.unlock()
 	return !counts || l.c.admitMessage(size)
 }
 
@@ -227,14 +227,14 @@ func (l *sessionLink) await() {
 		x.replaced = make(chan struct{})
 	}
 	room, replaced := x.room, x.replaced
-	l.mu.Unlock()
+	l.unlock()
 	left := true
 	select {
 	case <-room:
 		left = false
 	case <-replaced:
 	}
-	l.mu.Lock()
+	l.lock()
 	if !left && x.room == room {
 		x.room = nil
 	}
