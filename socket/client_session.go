@@ -308,8 +308,8 @@ func (s *clientSession) keep(typ transport.MessageType, p []byte) uint64 {
 	return s.out.Add(append(b, p...), f, len(p))
 }
 
-// send sends messages, which the transport may keep, or keeps them for the next connection. ok is false, and nothing
-// was done, if there is no session. The caller holds the token.
+// send sends messages, which the transport may keep, or keeps them for the next connection.
+// ok is false, and nothing was done, if there is no session. The caller holds the token.
 func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok bool, err error) {
 	if !s.active() {
 		return false, nil

@@ -306,8 +306,8 @@ func (c *conn) takes(messages []*transport.PreparedMessage) bool {
 // keeps reports whether a session has no connection, and whether a quarter of what may be
 // kept for the next one is taken.
 func (l *sessionLink) keeps() (away, full bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.current() == nil, l.out.QuarterFull(&l.c.server.opts.kept)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,20 +68,27 @@ func (h *heads) Next(m *transport.PreparedMessage) (head []byte, skip int) {
 // A connection has a generation. What happens on one that is not the latest is not
 // heard of: its frames may come after the client has begun to use the next.
 type sessionLink struct {
-	c     *conn
-	under atomic.Pointer[physical] // nil while there is no connection; set with mu held
+	c conn // the socket; one piece of memory for both is less than two
 
-	mu    sync.Mutex // guards the fields below
-	gen   uint32     // of the connection that has the session, or is being made
-	heard bool       // the client is known to have its token
-	over  bool       // no other connection may come
-	said  bool       // the message that was sent last over the connection is that before the next
-	told  bool       // the socket knows that it has ended
+	// The connection, in one of them; nil while there is none. Set with mu held.
+	ws    atomic.Pointer[transport.Conn]
+	other atomic.Pointer[physical]
+
+	// Guarded by the mutex of the socket's turn, mu below, so that a message which comes has its number
+	// counted and begins its turn with one lock:
+	gen   uint32 // of the connection that has the session, or is being made
+	heard bool   // the client is known to have its token
+	over  bool   // no other connection may come
+	said  bool   // the message that was sent last over the connection is that before the next
+	told  bool   // the socket knows that it has ended
 	claim session.Claim
 	in    session.Inbox
 	out   session.Outbox
 	more  *sessionExtra // nil until it is needed
 }
+
+func (l *sessionLink) lock()   { l.c.turn.mu.Lock() }
+func (l *sessionLink) unlock() { l.c.turn.mu.Unlock() }
 
 // sessionExtra is what a session needs that has lost a connection, or is short of room.
 // The mutex of the session guards it.
@@ -113,10 +121,13 @@ func (l *sessionLink) extra() *sessionExtra {
 // errSessionOver is what a link returns whose session has ended.
 var errSessionOver error = &sentinel{"the session has ended", net.ErrClosed}
 
-// newSessionLink returns the link of a new session, and the token of its client.
-func newSessionLink(c *conn) (l *sessionLink, token string) {
+// newSession returns the link of a new session, which has its socket, and the token of its
+// client.
+func (s *Server) newSession(r *http.Request, a *admission) (l *sessionLink, token string) {
 	token = newSessionToken()
-	return &sessionLink{c: c, claim: session.NewClaim(token)}, token
+	l = &sessionLink{claim: session.NewClaim(token)}
+	s.initConn(&l.c, newID(), r, a)
+	return l, token
 }
 
 func newSessionToken() string {
@@ -128,8 +139,8 @@ func newSessionToken() string {
 // queue is that of link. A message that the connection cannot take any more, because it
 // is lost, is kept for the next.
 func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if l.over {
 		return errSessionOver
 	}
@@ -179,8 +190,8 @@ func idle(u physical) bool {
 // stage is that of link. Messages that need no head are queued as they are, in the frames
 // that others get too.
 func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	messages := b.Messages()
 	u := l.current()
 	if u == nil || l.lags() || l.over {
@@ -291,9 +302,23 @@ func (l *sessionLink) flush() {
 	}
 }
 
+// use makes u the connection; nil: there is none. It is called with mu held.
+func (l *sessionLink) use(u physical) {
+	ws, _ := u.(webSocketLink)
+	l.ws.Store(ws.Conn)
+	if u == nil || ws.Conn != nil {
+		l.other.Store(nil)
+		return
+	}
+	l.other.Store(&u)
+}
+
 // current returns the connection, nil if there is none.
 func (l *sessionLink) current() physical {
-	if u := l.under.Load(); u != nil {
+	if ws := l.ws.Load(); ws != nil {
+		return webSocketLink{ws}
+	}
+	if u := l.other.Load(); u != nil {
 		return *u
 	}
 	return nil
@@ -308,8 +333,8 @@ func (l *sessionLink) wait(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if l.over {
 		return err // the connection may stay for a while, and its queue full
 	}
@@ -327,10 +352,10 @@ func (l *sessionLink) queued() (bytes, messages int) {
 func (l *sessionLink) close(code transport.StatusCode, reason string) {
 	if retryOf(code) == RetryNever {
 		identity := l.c.Identity()
-		l.mu.Lock()
+		l.lock()
 		l.over = true // nobody gets a token from now on that the verdict does not know
 		l.c.server.stayAway(l, identity, code, reason)
-		l.mu.Unlock()
+		l.unlock()
 	}
 	l.end(func(u physical) { u.close(code, reason) })
 }
@@ -342,7 +367,7 @@ func (l *sessionLink) refuse(code transport.StatusCode, reason string) {
 func (l *sessionLink) closeNow() { l.end(func(u physical) { u.closeNow() }) }
 
 func (l *sessionLink) end(f func(physical)) {
-	l.mu.Lock()
+	l.lock()
 	l.over = true
 	u := l.current()
 	switch {
@@ -351,7 +376,7 @@ func (l *sessionLink) end(f func(physical)) {
 	case l.in.Owes():
 		l.sendAck(u) // so that the client knows what was handled
 	}
-	l.mu.Unlock()
+	l.unlock()
 	if u != nil {
 		f(u)
 	}
@@ -392,8 +417,8 @@ func (l *sessionLink) sendAck(u physical) {
 // visit looks whether the session has been without a connection for too long, sends an
 // acknowledgement that nothing else has taken along, and gives back what memory it can.
 func (l *sessionLink) visit(now time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	u := l.current()
 	switch {
 	case l.told:
@@ -407,9 +432,9 @@ func (l *sessionLink) visit(now time.Duration) {
 
 // stalled is told that the client takes nothing on a connection of a generation.
 func (l *sessionLink) stalled(gen uint32) {
-	l.mu.Lock()
+	l.lock()
 	mine := gen == l.gen
-	l.mu.Unlock()
+	l.unlock()
 	if mine {
 		l.c.stalled()
 	}
@@ -418,13 +443,13 @@ func (l *sessionLink) stalled(gen uint32) {
 // drop gives up a connection whose client takes nothing, and reports whether the session
 // goes on: it does as long as all is kept that the client does not have.
 func (l *sessionLink) drop() bool {
-	l.mu.Lock()
+	l.lock()
 	if l.over || !l.heard || l.out.Dropped() != 0 {
-		l.mu.Unlock()
+		l.unlock()
 		return false
 	}
 	u := l.detach()
-	l.mu.Unlock()
+	l.unlock()
 	if u != nil {
 		u.closeNow()
 	}
@@ -442,7 +467,7 @@ func (l *sessionLink) cut() bool {
 
 // generation tells one connection from the next.
 func (l *sessionLink) generation() uint32 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.gen
 }

@@ -88,6 +88,19 @@ func (i *Inbox) Next(n uint64, said bool) (number uint64, fresh bool, err error)
 	return n, fresh, nil
 }
 
+// Follow is Next and Handled for a message of size bytes that does not say its number, whose
+// handlers are called at once. It does nothing, and is false, if it may be that the message is
+// not fresh, or that one before it is not handled.
+func (i *Inbox) Follow(size int) bool {
+	if i.behind != 1 || i.open != 0 {
+		return false
+	}
+	i.last++
+	i.owed++
+	i.unacked += uint32(min(size, ackBytes))
+	return true
+}
+
 // Begin says that what comes from now on comes over another connection.
 func (i *Inbox) Begin() { i.behind = 0 }
 

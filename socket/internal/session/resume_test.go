@@ -145,6 +145,76 @@ func TestInboxNextFollowsOneConnectionAfterTheOther(t *testing.T) {
 }
 
 // A number of which nobody can have kept the message is no reason to lose count.
+// TestInboxFollowIsNextAndHandled gives the same messages to two, of which one is asked to
+// follow first, with connections that begin anew, repetitions, and handlers that come later.
+func TestInboxFollowIsNextAndHandled(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var short, long session.Inbox
+		sent, over := uint64(0), uint64(0) // of the session, and of the connection
+		var waiting []uint64               // for their handlers
+		followed := 0
+		for step := range 300 {
+			size := random.IntN(2000)
+			switch random.IntN(12) {
+			case 0: // another connection, which begins with one that was there or not
+				short.Begin()
+				long.Begin()
+				over = sent - min(sent, random.Uint64N(3))
+				fallthrough
+			case 1:
+				over++
+				next(t, &short, over, true)
+				next(t, &long, over, true)
+				if over > sent {
+					waiting = append(waiting, over)
+				}
+			default:
+				if over == 0 {
+					continue
+				}
+				over++
+				if short.Follow(size) {
+					followed++
+					if n, fresh, err := long.Next(0, false); n != over || !fresh || err != nil || len(waiting) > 0 {
+						t.Fatalf("seed %d, step %d: Follow() of message %d, Next() = %d, %v, %v, and %d wait", seed, step, over, n, fresh, err, len(waiting))
+					}
+					long.Handled(over, size, false)
+					break
+				}
+				next(t, &short, 0, false)
+				next(t, &long, 0, false)
+				if over > sent {
+					waiting = append(waiting, over)
+				}
+			}
+			sent = max(sent, over)
+			for len(waiting) > 0 && random.IntN(3) > 0 {
+				short.Handled(waiting[0], size, false)
+				long.Handled(waiting[0], size, false)
+				waiting = waiting[1:]
+			}
+			if random.IntN(20) == 0 {
+				short.Ack()
+				long.Ack()
+			}
+			if short != long {
+				t.Fatalf("seed %d, step %d: %+v, want %+v", seed, step, short, long)
+			}
+		}
+		if followed == 0 {
+			t.Errorf("seed %d: no message followed", seed)
+		}
+	}
+}
+
+func next(t *testing.T, in *session.Inbox, n uint64, said bool) {
+	t.Helper()
+	if _, _, err := in.Next(n, said); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestInboxNextRefusesANumberFromLongAgo(t *testing.T) {
 	var in session.Inbox
 	in.SetLast(1 << 33)
