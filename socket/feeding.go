@@ -308,7 +308,7 @@ func (c *conn) takes(messages []*transport.PreparedMessage) bool {
 func (l *sessionLink) keeps() (away, full bool) {
 	l.lock()
 	defer l.unlock()
-	return l.current() == nil, l.out.Full(l.c.server.opts.kept.Quarter())
+	return l.current() == nil, l.out.QuarterFull(&l.c.server.opts.kept)
 }
 
 // volatile returns message i as c is sent it that does not keep it for the next connection.

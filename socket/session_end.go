@@ -3,7 +3,6 @@ package socket
 import (
 	"errors"
 
-	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
@@ -55,8 +54,8 @@ func (l *sessionLink) settle(err error) {
 	if e := l.undelivered(err); e != nil {
 		err = e
 	}
-	l.out, l.chunk = session.Outbox[sentMessage]{}, nil
-	l.charge()
+	freeRoom(l.out.Reset())
+	l.discharge()
 	l.release()
 	go l.c.ended(err) // owned by c: ends with its disconnect handlers
 }

@@ -83,8 +83,7 @@ type sessionLink struct {
 	told  bool   // the socket knows that it has ended
 	claim session.Claim
 	in    session.Inbox
-	out   session.Outbox[sentMessage]
-	chunk *chunk        // where the next message is kept; nil: in another one
+	out   session.Outbox
 	more  *sessionExtra // nil until it is needed
 }
 
@@ -151,14 +150,14 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 		return l.keptForLater()
 	}
 	n := l.next(u)
-	m := l.keep(n, typ, p)
-	switch err := u.queue(typ, m.b); {
+	b := l.keep(n, typ, p)
+	switch err := u.queue(typ, b); {
 	case err == nil:
 		if l.said = true; n.ack > 0 {
 			l.in.Ack()
 		}
 	case err == transport.ErrQueueFull, err == errTooLarge:
-		l.undo()
+		l.out.Undo()
 		return err
 	default: // the connection is lost, which l is about to be told
 		l.said = false
@@ -173,7 +172,7 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 // burst. It is called with mu held.
 func (l *sessionLink) next(u physical) numbers {
 	n := numbers{seq: l.out.Last() + 1}
-	n.said = !l.said || l.out.Asks(n.seq, l.c.server.opts.kept)
+	n.said = !l.said || l.out.Asks(n.seq, &l.c.server.opts.kept)
 	switch {
 	case !l.in.Owes():
 	case l.in.Many(), l.out.Len() == 0, l.in.OwesOne() && idle(u):
@@ -200,7 +199,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 			if l.over {
 				return i, errSessionOver
 			}
-			l.keepShared(m)
+			keepApart(&l.out, m)
 			if err := l.keptForLater(); err != nil {
 				return i, err
 			}
@@ -208,7 +207,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		return len(messages), nil
 	}
 	first := l.next(u)
-	n, err := first.stage(u, b, l.out.Full(l.c.server.opts.kept.Quarter()))
+	n, err := first.stage(u, b, l.out.QuarterFull(&l.c.server.opts.kept))
 	if n > 0 {
 		if l.said = true; first.ack > 0 {
 			l.in.Ack()
@@ -219,7 +218,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		l.said = false
 	}
 	for _, m := range messages[:n] {
-		l.keepShared(m)
+		keepApart(&l.out, m)
 	}
 	l.bound()
 	return n, err
@@ -250,41 +249,51 @@ func (l *sessionLink) keptForLater() error {
 		l.bound()
 		return nil
 	}
-	if l.out.Full(l.c.server.opts.kept) || !l.charge() {
-		l.undo()
+	if l.out.Full(&l.c.server.opts.kept) || !l.charge() {
+		l.out.Undo()
 		l.charge() // it holds less
 		return transport.ErrQueueFull
 	}
 	return nil
 }
 
-// keptCost is what a message costs that is kept, beside its bytes.
-const keptCost = 64
-
 // bound keeps what is kept within the limits, and counts it. While there is a
 // connection, what is too much is dropped: should it be lost before the client has
 // acknowledged that, the session cannot go on, and both ends are told. Without a
 // connection it has come to that. It is called with mu held.
 func (l *sessionLink) bound() {
-	for l.out.Full(l.c.server.opts.kept) || !l.charge() {
+	for l.out.Full(&l.c.server.opts.kept) || !l.charge() {
 		if l.current() == nil {
 			l.finish("more waited for the client than is kept")
 			return
 		}
-		if m, ok := l.out.Drop(); ok {
-			l.free(m)
-		}
+		l.out.Drop()
 	}
 }
 
-// charge counts what is kept against the budget, and reports whether there is room. It is
-// called with mu held.
+// chargeSlack is how much of what is not kept any more may still be counted, in bytes.
+const chargeSlack = 16 << 10
+
+// charge counts what is kept against the budget, and reports whether there is room. What
+// comes and goes is not counted anew each time, which all processors would have to agree
+// on: the memory that it took is still there. It is called with mu held.
 func (l *sessionLink) charge() bool {
-	n := l.out.Bytes() + l.out.Len()*keptCost
-	if n < chargeStep && l.more == nil {
+	n := l.out.Held()
+	if l.more == nil && n < chargeStep {
 		return true // and nothing was counted before
 	}
-	return chargeWaiting(l.c.server.budget, &l.extra().charged, n)
+	charged := &l.extra().charged
+	if over := int(*charged) - n; 0 <= over && over < chargeSlack {
+		return true
+	}
+	return chargeWaiting(l.c.server.budget, charged, n)
+}
+
+// discharge is charge where memory was given back. It is called with mu held.
+func (l *sessionLink) discharge() {
+	if l.more != nil {
+		chargeWaiting(l.c.server.budget, &l.more.charged, l.out.Held()) // which is not more
+	}
 }
 
 func (l *sessionLink) flush() {

@@ -84,10 +84,10 @@ func (l *sessionLink) sendAgain(gen uint32, u physical) {
 	buf := encodedPool.Get().(*encoded)
 	defer buf.free()
 	x, said := l.more, false
-	for n, m := range l.out.From(x.next) {
+	for n, k := range l.out.From(x.next) {
 		x.next = n
-		buf.b = m.again(n, buf.b[:0])
-		switch u.queue(m.messageType(), buf.b) {
+		buf.b = numbers{seq: n, said: true}.again(k, buf.b[:0])
+		switch u.queue(typeOf(k), buf.b) {
 		case nil:
 			said = n == l.out.Last()
 		case transport.ErrQueueFull:
