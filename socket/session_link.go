@@ -262,6 +262,13 @@ func (l *sessionLink) keptForLater() error {
 // acknowledged that, the session cannot go on, and both ends are told. Without a
 // connection it has come to that. It is called with mu held.
 func (l *sessionLink) bound() {
+	counted := chargeStep - 1
+	if l.more != nil {
+		counted = int(l.more.charged)
+	}
+	if l.out.Within(&l.c.server.opts.kept, counted) {
+		return
+	}
 	for l.out.Full(&l.c.server.opts.kept) || !l.charge() {
 		if l.current() == nil {
 			l.finish("more waited for the client than is kept")

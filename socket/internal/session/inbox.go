@@ -13,8 +13,11 @@ const (
 )
 
 // manyMessages is how many that are not acknowledged are enough to take an
-// acknowledgement along with whatever is sent, or for one that was asked for.
-const manyMessages = 16
+// acknowledgement along with whatever is sent, askedMessages for one that was asked for.
+const (
+	manyMessages  = 32
+	askedMessages = 16
+)
 
 // AskEvery is how often a message can ask for an acknowledgement: those can whose number is
 // a multiple of it. Who has little room left asks; so the other end need not know how much.
@@ -110,7 +113,7 @@ func (i *Inbox) Handled(n uint64, size int, asks bool) {
 	i.owed += uint32(n - i.Owed())
 	i.open = uint32(i.last - n)
 	i.unacked += uint32(min(size, ackBytes))
-	if asks && n%AskEvery == 0 && i.Many() {
+	if asks && n%AskEvery == 0 && i.owed >= askedMessages {
 		i.unacked += ackBytes
 	}
 }

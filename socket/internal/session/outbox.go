@@ -191,6 +191,16 @@ func (o *Outbox) exceeds(l *limits) bool {
 	return n > 1 && (n > l.messages || o.room.bytes() > l.bytes)
 }
 
+// Within reports whether o is not Full, and Held not more than held.
+func (o *Outbox) Within(l *OutboxLimits, held int) bool {
+	r := o.room
+	if r == nil {
+		return true
+	}
+	n, bytes := int(r.count), r.bytes()
+	return n <= l.all.messages && bytes <= l.all.bytes && bytes+n*messageCost+(len(r.apart)-r.gone)*apartCost <= held
+}
+
 // Asks reports whether message n is to ask for an acknowledgement, see [AskEvery]: it is
 // when a quarter of the limits is passed.
 func (o *Outbox) Asks(n uint64, l *OutboxLimits) bool { return n%AskEvery == 0 && o.QuarterFull(l) }

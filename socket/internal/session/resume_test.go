@@ -41,7 +41,7 @@ func TestInboxOwesAcknowledgements(t *testing.T) {
 			t.Fatal("owes what was not handled")
 		}
 		in.Handled(n, 200, false)
-		if !in.Owes() || in.Many() != (n >= 16) || in.Due() {
+		if !in.Owes() || in.Many() != (n >= 32) || in.Due() {
 			t.Fatalf("after %d messages: Owes %v, Many %v, Due %v", n, in.Owes(), in.Many(), in.Due())
 		}
 	}
@@ -74,7 +74,7 @@ func TestInboxAcknowledgesSoonWhenItIsAsked(t *testing.T) {
 	in.Take(1001)
 	in.Handled(1001, 10, true)
 	in.Ack()
-	for n := uint64(1002); n <= 1024; n++ { // up to one that asks; fewer than 16 would not be many
+	for n := uint64(1002); n <= 1024; n++ { // up to one that asks; fewer than 16 would not be enough
 		in.Take(n)
 		in.Handled(n, 10, n == 1024)
 	}
