@@ -57,18 +57,20 @@ func (s *shortest) find(c *chains, buf []byte, from, window int, mask uint32) {
 			head   = c.insert(x, at, mask)
 			reach  = min(window, i)
 			length = minMatch - 1
+			next   = buf[i+length] // the byte that would make a match longer
 			nearer = 0
 		)
 		for back := int(at - head); uint(back-1) < uint(reach) && back > nearer && left > 0; left-- {
 			nearer = back
 			j := i - back
-			if buf[j+length] == buf[i+length] && load4(buf, j)<<8 == x {
+			if buf[j+length] == next && load4(buf, j)<<8 == x {
 				if end := min(matchEnd(buf, j+3, i+3), i+maxMatch); end-i > length {
 					length = end - i
 					n = s.add(n, first, most, length, back-1)
 					if length >= shortestNice || end == len(buf) {
 						break
 					}
+					next = buf[end]
 				}
 			}
 			head = c.links[int(head)&(len(c.links)-1)]

@@ -59,7 +59,7 @@ func TestShortestWithEveryCode(t *testing.T) {
 	var o oracle
 	rng := rand.New(rand.NewPCG(23, 24))
 	history := make([]byte, 0, 1<<15)
-	for range 3000 {
+	for range 300 {
 		text := make([]byte, 0, 2048)
 		size := 1 + rng.IntN(2048)
 		symbols, bend := 1+rng.IntN(256), 1+rng.IntN(12)
