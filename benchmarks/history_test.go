@@ -33,7 +33,8 @@ import (
 //
 // shared=level1 is what other libraries do: one frame for all, by compress/flate at
 // level 1; it is not queued, so its time is that for compressing alone. shared=ours is
-// one frame by NoTakeover, common=8KiB a history by CommonTakeover.
+// one frame by NoTakeover, common=8KiB a history by CommonTakeover, thorough with
+// Thorough.
 func BenchmarkRoomWire(b *testing.B) {
 	for _, shape := range []string{"ticker", "chat", "presence"} {
 		for _, size := range []int{100, 500, 2000} {
@@ -46,6 +47,9 @@ func BenchmarkRoomWire(b *testing.B) {
 			for _, churn := range []int{1, 10} {
 				b.Run(fmt.Sprintf("%scommon=8KiB/replaced=%d.%d%%", name, churn/10, churn%10), func(b *testing.B) {
 					roomWire(b, messages, churn, &transport.Compression{Takeover: transport.CommonTakeover})
+				})
+				b.Run(fmt.Sprintf("%scommon=8KiB,thorough/replaced=%d.%d%%", name, churn/10, churn%10), func(b *testing.B) {
+					roomWire(b, messages, churn, &transport.Compression{Takeover: transport.CommonTakeover, Thorough: true})
 				})
 			}
 		}

@@ -192,8 +192,8 @@ func (l *sessionLink) foreign(o session.Offer, identity string) bool {
 	if l.c.Identity() == identity {
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return !l.over && l.claim.Check(o.Session.Token)
 }
 

@@ -34,6 +34,7 @@ func defaultClientOptions() clientOptions {
 		reconnectAttempts: 5,
 		connectTimeout:    30 * time.Second,
 		session:           true,
+		kept:              session.NewOutboxLimits(0, 0),
 		maxRequests:       defaultRequests,
 		logger:            slog.New(slog.DiscardHandler),
 	}
@@ -126,5 +127,5 @@ func WithSession(enabled bool) ClientOption {
 // [EventError], as a *[ConnectionError] with the Op "send". Default: 256 KiB and 1,024; zero means the default,
 // a negative value no limit.
 func WithClientSessionBuffer(bytes, messages int) ClientOption {
-	return func(o *clientOptions) { o.kept = session.OutboxLimits{Bytes: bytes, Messages: messages} }
+	return func(o *clientOptions) { o.kept = session.NewOutboxLimits(bytes, messages) }
 }

@@ -39,9 +39,10 @@ func (s *clientSession) received(order *session.Order, data []byte, binary bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n.ack > 0 {
-		if err := s.out.Ack(n.ack, func(keptMessage) {}); err != nil {
+		if err := s.out.Ack(n.ack, freeRoom); err != nil {
 			return message{}, false, err
 		}
+		freeRoom(s.out.Shrink()) // nobody looks after it later
 	}
 	if fresh = !n.alone; fresh && !n.outside() {
 		if n.seq, err = order.Number(n.seq, n.said); err == nil {

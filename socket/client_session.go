@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +30,7 @@ type clientSession struct {
 	closed  bool            // by the server, after everything that it had to say
 	answer  *session.Answer // of the connection that is being made; nil: there was none
 	in      session.Inbox
-	out     session.Outbox[keptMessage]
+	out     session.Outbox
 	said    bool        // the message that was sent last over the connection is that before the next
 	torn    bool        // something could not be sent over the connection
 	dead    bool        // the session of the connection has ended: what still comes is not handled
@@ -40,14 +39,10 @@ type clientSession struct {
 	owing   bool        // ackLate is on its way
 }
 
-// keptMessage is a message that the server has not acknowledged.
-type keptMessage struct {
+// outgoing is a message as it is sent.
+type outgoing struct {
 	typ transport.MessageType
-	b   []byte // without numbers
-}
-
-func (k keptMessage) undelivered() Undelivered {
-	return Undelivered{Binary: k.typ == transport.MessageBinary, Data: k.b}
+	b   []byte
 }
 
 func (s *clientSession) init(c *Client) {
@@ -158,7 +153,7 @@ func (s *clientSession) fence(ctx context.Context) error {
 // begin follows the answer of the server on a new connection: again are the messages to
 // be sent again, not nil if the session goes on. If it does not, lost says so, with what
 // the server may not have.
-func (s *clientSession) begin() (again []keptMessage, lost error) {
+func (s *clientSession) begin() (again []outgoing, lost error) {
 	if s.t == nil {
 		return nil, nil
 	}
@@ -168,9 +163,9 @@ func (s *clientSession) begin() (again []keptMessage, lost error) {
 	s.answer, s.full, s.torn, s.said, s.dead = nil, false, false, false, false
 	if a != nil && a.Resumed && a.Session.ID == s.named.ID && s.out.Resume(a.Last) == nil {
 		s.named = a.Session
-		again = make([]keptMessage, 0, s.out.Len())
+		again = make([]outgoing, 0, s.out.Len())
 		for n, k := range s.out.From(a.Last + 1) {
-			again = append(again, keptMessage{k.typ, s.numbered(numbers{seq: n, said: true}, k)})
+			again = append(again, outgoing{typeOf(k), s.numbered(numbers{seq: n, said: true}, typeOf(k), k.B)})
 		}
 		return again, nil
 	}
@@ -207,17 +202,16 @@ func (s *clientSession) lost(err error) {
 	s.closed = errors.As(err, &ce)
 }
 
-// numbered returns a message as it is sent, with the numbers n, and takes an
-// acknowledgement along if there is nothing else that waits for one, or many do. It is
-// called with mu held.
-func (s *clientSession) numbered(n numbers, k keptMessage) []byte {
+// numbered returns p as it is sent, with the numbers n, and takes an acknowledgement along if
+// there is nothing else that waits for one, or many do. It is called with mu held.
+func (s *clientSession) numbered(n numbers, typ transport.MessageType, p []byte) []byte {
 	if s.in.Owes() && (s.out.Len() == 1 || s.in.Many()) {
 		n.ack = s.in.Ack()
 	}
-	if n.silent(k.typ) {
-		return bytes.Clone(k.b) // what a transport is given is its own
+	if n.silent(typ) {
+		return p
 	}
-	return n.prepend(k.typ, k.b)
+	return n.prepend(typ, p)
 }
 
 // drop ends the session on this side, and returns an error with what the server may not
@@ -226,7 +220,8 @@ func (s *clientSession) drop(reason string) error {
 	silent := s.named.ID == "" || s.closed && s.out.Last() == s.out.Acked()
 	s.closed = false
 	e := undelivered(reason, &s.out)
-	s.named, s.in, s.out = session.Session{}, session.Inbox{}, session.Outbox[keptMessage]{}
+	s.named, s.in = session.Session{}, session.Inbox{}
+	freeRoom(s.out.Reset())
 	s.count++
 	if silent {
 		return nil
@@ -246,7 +241,7 @@ func (s *clientSession) end(reason string) error {
 }
 
 // sendAgain sends what the server does not have. The caller holds the token.
-func (s *clientSession) sendAgain(again []keptMessage) error {
+func (s *clientSession) sendAgain(again []outgoing) error {
 	for _, k := range again {
 		err := s.write(k)
 		if err == nil {
@@ -294,15 +289,27 @@ func (s *clientSession) takeBack(count int) {
 }
 
 // write sends a message as it is. The caller holds the token.
-func (s *clientSession) write(k keptMessage) error {
-	if k.typ == transport.MessageBinary {
-		return s.c.transport.(BinaryTransport).SendBinary(k.b)
+func (s *clientSession) write(m outgoing) error {
+	if m.typ == transport.MessageBinary {
+		return s.c.transport.(BinaryTransport).SendBinary(m.b)
 	}
-	return s.c.transport.Send(k.b)
+	return s.c.transport.Send(m.b)
 }
 
-// send sends messages, or keeps them for the next connection. ok is false, and nothing
-// was done, if there is no session. The caller holds the token.
+// keep keeps a message without numbers, and returns its own. It is called with mu held.
+func (s *clientSession) keep(typ transport.MessageType, p []byte) uint64 {
+	b, f := s.out.Begin(len(p)), formOf(typ, 0)
+	if b == nil {
+		var apart bool
+		if b, apart = beginInRoom(&s.out, len(p)); apart {
+			return s.out.AddApart(append(b, p...), f, len(p))
+		}
+	}
+	return s.out.Add(append(b, p...), f, len(p))
+}
+
+// send sends messages, which the transport may keep, or keeps them for the next connection.
+// ok is false, and nothing was done, if there is no session. The caller holds the token.
 func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok bool, err error) {
 	if !s.active() {
 		return false, nil
@@ -319,8 +326,8 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	var batch [][]byte
 	said, count := s.said, s.count
 	for i, p := range messages {
-		n := s.out.Add(keptMessage{typ, p}, len(p))
-		if s.out.Full(c.opts.kept) {
+		n := s.keep(typ, p)
+		if s.out.Full(&c.opts.kept) {
 			if !up {
 				s.out.Undo()
 				err = &ConnectionError{Op: "send", Err: ErrBufferFull}
@@ -332,8 +339,8 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 			}
 			s.out.Drop()
 		}
-		v := numbers{seq: n, said: !said || s.out.Asks(n, c.opts.kept)}
-		batch = append(batch, s.numbered(v, keptMessage{typ, p}))
+		v := numbers{seq: n, said: !said || s.out.Asks(n, &c.opts.kept)}
+		batch = append(batch, s.numbered(v, typ, p))
 		said = true
 	}
 	s.mu.Unlock()
@@ -345,7 +352,7 @@ func (s *clientSession) send(typ transport.MessageType, messages ...[]byte) (ok 
 	}
 	var failed error
 	if typ == transport.MessageBinary {
-		failed = s.write(keptMessage{typ, batch[0]})
+		failed = s.write(outgoing{typ, batch[0]})
 	} else {
 		failed = c.writeAll(batch)
 	}

@@ -49,13 +49,13 @@ func (d *detachedList) evict() bool {
 			return false
 		}
 		l := e.link
-		l.mu.Lock()
+		l.lock()
 		// If not, it has left the list meanwhile: it has a connection, or has ended.
 		mine := l.current() == nil && !l.told
 		if mine {
 			l.finish("its place was needed for others")
 		}
-		l.mu.Unlock()
+		l.unlock()
 		if mine {
 			return true
 		}

@@ -98,8 +98,8 @@ func SessionNumbers(of any) (sent, came uint64) {
 	if !ok {
 		return 0, 0
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.out.Last(), l.in.Last()
 }
 
@@ -113,8 +113,8 @@ func SessionDropped(of any) int {
 		return s.out.Dropped()
 	}
 	l := of.(*conn).link.(*sessionLink)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.out.Dropped()
 }
 

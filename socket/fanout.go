@@ -31,8 +31,8 @@ type fanout struct {
 	dirty  []*conn    // that have something queued and not written
 	spare  []*conn    // empty, for the next dirty
 	behind map[*conn]*latecomer
-	missed map[*conn]*session.Outbox[unsent] // of sockets whose disconnect handlers are to be told
-	queued load                              // not written
+	missed map[*conn]*session.Outbox // of sockets whose disconnect handlers are to be told
+	queued load                      // not written
 	feeder feeder
 
 	mu      sync.Mutex // guards the fields below

@@ -306,9 +306,9 @@ func (c *conn) takes(messages []*transport.PreparedMessage) bool {
 // keeps reports whether a session has no connection, and whether a quarter of what may be
 // kept for the next one is taken.
 func (l *sessionLink) keeps() (away, full bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.current() == nil, l.out.Full(l.c.server.opts.kept.Quarter())
+	l.lock()
+	defer l.unlock()
+	return l.current() == nil, l.out.QuarterFull(&l.c.server.opts.kept)
 }
 
 // volatile returns message i as c is sent it that does not keep it for the next connection.

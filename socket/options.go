@@ -61,6 +61,7 @@ func defaultServerOptions() serverOptions {
 		maxRooms:       128,
 		maxRoomName:    255,
 		window:         defaultWindow,
+		kept:           session.NewOutboxLimits(0, 0),
 		logger:         slog.Default(),
 	}
 }
@@ -90,7 +91,7 @@ func WithSessionWindow(d time.Duration) ServerOption {
 // without a connection, its session ends; the disconnect handler gets a *[SessionError].
 // Default: 256 KiB and 1,024; zero means the default, a negative value no limit.
 func WithSessionBuffer(bytes, messages int) ServerOption {
-	return func(o *serverOptions) { o.kept = session.OutboxLimits{Bytes: bytes, Messages: messages} }
+	return func(o *serverOptions) { o.kept = session.NewOutboxLimits(bytes, messages) }
 }
 
 // positive returns v, d for zero, and panics for a negative v.

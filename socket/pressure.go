@@ -34,9 +34,9 @@ func (c *conn) Buffered() (bytes, messages int) {
 // waiting returns what is in the queue of the connection, or is kept for the next one.
 func (c *conn) waiting() (bytes, messages int) {
 	if l, ok := c.link.(*sessionLink); ok {
-		l.mu.Lock()
+		l.lock()
 		away, bytes, messages := l.current() == nil, l.out.Bytes(), l.out.Len()
-		l.mu.Unlock()
+		l.unlock()
 		if away {
 			return bytes, messages
 		}
@@ -113,10 +113,10 @@ func (c *conn) isShare(shares, bytes, messages int) bool {
 
 // notifyRoom is that of link, for whatever connection there is, or will be.
 func (l *sessionLink) notifyRoom(f func()) {
-	l.mu.Lock()
+	l.lock()
 	l.extra().onRoom = f
 	u := l.current()
-	l.mu.Unlock()
+	l.unlock()
 	if u != nil {
 		u.notifyRoom(f)
 	}

@@ -63,6 +63,11 @@ const (
 func (s *serial) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.beginLocked()
+}
+
+// beginLocked is begin for a caller that holds mu.
+func (s *serial) beginLocked() bool {
 	if s.busy {
 		return false
 	}
@@ -272,16 +277,10 @@ func (s *serial) take(t task, bounded, reads bool) (mine bool, room <-chan struc
 	return false, nil
 }
 
-// place leaves t like leave, but without waiting: if room is not nil, more is left than
-// there is room for, and the caller, who reads, must wait for it before it reads on. If it
-// is mine nobody is busy: the caller runs the task, and calls end.
-func (s *serial) place(t task) (mine bool, room <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.busy {
-		s.start(true)
-		return true, nil
-	}
+// place leaves t like leave behind the task that runs, but without waiting: if room is not
+// nil, more is left than there is room for, and the caller, who reads, must wait for it
+// before it reads on. It is called with mu held, while s is busy.
+func (s *serial) place(t task) (room <-chan struct{}) {
 	if s.left == nil {
 		s.left = new(backlog)
 	}
@@ -290,12 +289,12 @@ func (s *serial) place(t task) (mine bool, room <-chan struct{}) {
 	l.queue = append(l.queue, t)
 	l.weight += t.weight
 	if fits {
-		return false, nil
+		return nil
 	}
 	if l.room == nil {
 		l.room = make(chan struct{})
 	}
-	return false, l.room
+	return l.room
 }
 
 // ask is called before a request to the peer. Whatever waits behind a handler, reading

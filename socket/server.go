@@ -239,7 +239,7 @@ func (s *Server) place(r *http.Request, o session.Offer, who *admission) (placem
 	if ref := s.admit(); ref != nil {
 		return placement{}, ref
 	}
-	l, token := newSessionLink(s.newConn(newID(), r, who))
+	l, token := s.newSession(r, who)
 	return placement{link: l, admission: who, answer: session.Answer{
 		Session: session.Session{ID: l.c.id, Token: token}, Window: s.opts.windowSeconds(),
 	}}, nil
@@ -249,7 +249,7 @@ func (s *Server) place(r *http.Request, o session.Offer, who *admission) (placem
 func (p *placement) attach(u physical) {
 	p.link.attach(p.gen, u)
 	if !p.answer.Resumed {
-		p.link.c.server.open(p.link.c, p.link, p.admission)
+		p.link.c.server.open(&p.link.c, p.link, p.admission)
 	}
 }
 
@@ -280,17 +280,21 @@ func newID() string {
 
 // newConn returns the socket of a connection that is being made.
 func (s *Server) newConn(id string, r *http.Request, a *admission) *conn {
-	c := &conn{
-		id:     id,
-		server: s,
-		info:   newRequestInfo(r),
-		rates:  newRates(s.opts.rates, s.pulse.now()),
-		turn:   serial{budget: s.budget},
-	}
+	c := new(conn)
+	s.initConn(c, id, r, a)
+	return c
+}
+
+// initConn makes c, which is zero, the socket of a connection that is being made.
+func (s *Server) initConn(c *conn, id string, r *http.Request, a *admission) {
+	c.id = id
+	c.server = s
+	c.info = newRequestInfo(r)
+	c.rates = newRates(s.opts.rates, s.pulse.now())
+	c.turn.budget = s.budget
 	if identity := a.who(); identity != "" {
 		c.extra().who = &membership{room: identity, c: c} // nobody else has c yet
 	}
-	return c
 }
 
 // open makes a connection known and runs its connect handlers, before the first

@@ -41,10 +41,10 @@ type Undelivered struct {
 }
 
 // undelivered returns a SessionError with what is kept in an outbox.
-func undelivered[M interface{ undelivered() Undelivered }](reason string, out *session.Outbox[M]) *SessionError {
+func undelivered(reason string, out *session.Outbox) *SessionError {
 	e := &SessionError{Reason: reason, Dropped: out.Dropped()}
-	for _, m := range out.All() {
-		e.Unknown = append(e.Unknown, m.undelivered())
+	for _, k := range out.All() {
+		e.Unknown = append(e.Unknown, undeliveredOf(k))
 	}
 	return e
 }

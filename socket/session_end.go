@@ -3,27 +3,26 @@ package socket
 import (
 	"errors"
 
-	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
 // lost is told that a connection of a generation has ended.
 func (l *sessionLink) lost(gen uint32, err error) {
-	l.mu.Lock()
+	l.lock()
 	if gen != l.gen {
-		l.mu.Unlock()
+		l.unlock()
 		return
 	}
 	l.detach()
 	// A client that never had the token cannot come back.
 	if !l.over && l.heard && !l.mayHaveLeft() && !final(err) && !l.c.server.closed() {
-		l.mu.Unlock()
+		l.unlock()
 		l.c.server.log.Debug("socket: connection lost, the session is kept", "conn", l.c.id, "err", err)
 		return
 	}
 	l.over = true
 	l.settle(err)
-	l.mu.Unlock()
+	l.unlock()
 }
 
 // final reports whether err is the end of a connection whose client does not come back:
@@ -55,8 +54,8 @@ func (l *sessionLink) settle(err error) {
 	if e := l.undelivered(err); e != nil {
 		err = e
 	}
-	l.out, l.chunk = session.Outbox[sentMessage]{}, nil
-	l.charge()
+	freeRoom(l.out.Reset())
+	l.discharge()
 	l.release()
 	go l.c.ended(err) // owned by c: ends with its disconnect handlers
 }
@@ -78,8 +77,8 @@ func (l *sessionLink) undelivered(err error) error {
 // unknown returns what a session that is over has not delivered, nil if there is nothing, and
 // whether the socket has been told of that.
 func (l *sessionLink) unknown(reason string) (lost *SessionError, told bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if l.told || l.out.Last() == l.out.Acked() {
 		return nil, l.told
 	}

@@ -1,53 +1,113 @@
 package socket
 
 import (
+	"math/bits"
 	"sync"
 
+	"github.com/kleeedolinux/socket.go/socket/internal/session"
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// sentMessage is a message that the client has not acknowledged.
-type sentMessage struct {
-	b     []byte // with numbers in front, or without, as others get it too
-	chunk *chunk // that b lies in; nil: b is garbage when nobody needs it
-	typ   uint8  // a transport.MessageType
-	head  uint8  // bytes of the numbers; 0: b is without
-}
+// Sizes, bytes, of what either end of a session keeps messages in.
+const (
+	largestInRoom = 16 << 10  // of a message: an allocation costs little beside what a larger one does
+	smallestRoom  = 512       // and each size is twice the one before
+	largestPooled = 128 << 10 // of a room
+	largestRoom   = 1 << 30
+)
 
-// chunk is memory of the messages that one session keeps, one behind the other. All of it
-// is used again when the last of them is acknowledged, so that keeping a message for a
-// moment costs a copy and no allocation.
-type chunk struct {
-	live int32 // messages in it
-	used int32 // bytes, from the begin
-	b    [1<<10 - 8]byte
-}
+// roomPools have rooms of smallestRoom, of twice that, and so on: what many sessions keep for
+// a moment each takes memory that the processor has just seen. Shared by all sessions of the
+// process.
+var roomPools [9]sync.Pool
 
-// largestInChunk is the size, bytes, of the largest message that is kept in a chunk: an
-// allocation costs little beside what a larger one does.
-const largestInChunk = 1 << 9
-
-// Shared by all sessions of the process.
-var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
-
-func (c *chunk) put() {
-	c.live, c.used = 0, 0
-	chunkPool.Put(c)
-}
-
-// keep keeps the next message of the session, which is p with the numbers n, and is given
-// out where it is kept. It is called with mu held.
-func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) *sentMessage {
-	var b []byte
-	var c *chunk
-	most := maxHead + len(p)
-	if most <= largestInChunk {
-		c = l.roomFor(most)
-		b = c.b[c.used:c.used]
-	} else {
-		b = make([]byte, 0, most)
+// newRoom returns an empty room of n bytes or more.
+func newRoom(n int) *session.Room {
+	class := bits.Len(uint(max(n, smallestRoom)-1) / smallestRoom)
+	if class >= len(roomPools) {
+		return session.NewRoom(n + n/4)
 	}
-	head := 0
+	if r, ok := roomPools[class].Get().(*session.Room); ok {
+		return r
+	}
+	return session.NewRoom(smallestRoom << class)
+}
+
+// freeRoom takes back an empty room, or nil.
+func freeRoom(r *session.Room) {
+	if r == nil || r.Size() < smallestRoom || r.Size() > largestPooled {
+		return
+	}
+	r.Trim()
+	roomPools[bits.Len(uint(r.Size()-1)/smallestRoom)].Put(r)
+}
+
+// beginInRoom is the Begin of out for a message of at most most bytes when there was no room: now
+// there is, or the message is to be kept apart, since it is too large for one.
+func beginInRoom(out *session.Outbox, most int) (b []byte, apart bool) {
+	wants := out.Wants(most)
+	if most > largestInRoom || wants > largestRoom {
+		return make([]byte, 0, most), true
+	}
+	freeRoom(out.Move(newRoom(wants)))
+	return out.Begin(most), false
+}
+
+// keepApart keeps a message that others have too in out, without numbers.
+func keepApart(out *session.Outbox, m *transport.PreparedMessage) {
+	p := m.Payload()
+	out.AddApart(p, formOf(m.Type(), 0), len(p))
+}
+
+// formOf is that of a message with so many bytes of numbers in front.
+func formOf(typ transport.MessageType, head int) session.Form {
+	if typ == transport.MessageBinary {
+		return session.BinaryForm | session.Form(head)
+	}
+	return session.Form(head)
+}
+
+// typeOf is that of a message that is kept.
+func typeOf(k session.Kept) transport.MessageType {
+	if k.Form.Binary() {
+		return transport.MessageBinary
+	}
+	return transport.MessageText
+}
+
+// again appends message n, which is kept, as it goes out again.
+func (n numbers) again(k session.Kept, buf []byte) []byte {
+	typ, from := typeOf(k), k.Form.Head()
+	if from == 0 {
+		from = headless(typ)
+	}
+	return append(n.appendHead(buf, typ), k.B[from:]...)
+}
+
+// undeliveredOf returns a message that is kept without its numbers, in memory that stays what
+// it is.
+func undeliveredOf(k session.Kept) Undelivered {
+	head, binary := k.Form.Head(), k.Form.Binary()
+	if k.Apart && head == 0 {
+		return Undelivered{Binary: binary, Data: k.B[:len(k.B):len(k.B)]}
+	}
+	p := k.B[head:]
+	if head > 0 && !binary {
+		p = append(append(make([]byte, 0, 1+len(p)), '{'), p...) // the last byte of the head was the comma
+	} else {
+		p = append(make([]byte, 0, len(p)), p...)
+	}
+	return Undelivered{Binary: binary, Data: p}
+}
+
+// keep keeps the next message of the session, which is p with the numbers n, and returns it as
+// it goes out, good until the next change of what is kept. It is called with mu held.
+func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) []byte {
+	most, head := maxHead+len(p), 0
+	b, apart := l.out.Begin(most), false
+	if b == nil {
+		b, apart = beginInRoom(&l.out, most)
+	}
 	if n.silent(typ) {
 		b = append(b, p...)
 	} else {
@@ -55,87 +115,19 @@ func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) *sent
 		head = len(b)
 		b = append(b, p[headless(typ):]...)
 	}
-	if c != nil {
-		c.used += int32(len(b))
-		c.live++
+	if f := formOf(typ, head); apart {
+		l.out.AddApart(b, f, len(p))
+	} else {
+		l.out.Add(b, f, len(p))
 	}
-	m := l.out.Place(len(p))
-	m.b, m.chunk, m.typ, m.head = b, c, uint8(typ), uint8(head)
-	return m
+	return b
 }
 
-// keepShared keeps the next message, which others get too. It is called with mu held.
-func (l *sessionLink) keepShared(shared *transport.PreparedMessage) {
-	p := shared.Payload()
-	m := l.out.Place(len(p))
-	m.b, m.typ = p, uint8(shared.Type())
-}
-
-// roomFor returns the chunk for the next message, of at most n bytes.
-func (l *sessionLink) roomFor(n int) *chunk {
-	if c := l.chunk; c != nil && len(c.b)-int(c.used) >= n {
-		return c
-	}
-	// The one before goes back with the last message in it: it has one.
-	l.chunk = chunkPool.Get().(*chunk)
-	return l.chunk
-}
-
-// free gives back what a message took that is not kept any more. It is called with mu held.
-func (l *sessionLink) free(m sentMessage) {
-	c := m.chunk
-	if c == nil {
-		return
-	}
-	switch c.live--; {
-	case c.live > 0:
-	case c == l.chunk:
-		c.used = 0 // the next message comes soon, or idle gives it back
-	default:
-		c.put()
-	}
-}
-
-// undo takes back the message that was kept last. It is called with mu held.
-func (l *sessionLink) undo() {
-	m := l.out.Undo()
-	if c := m.chunk; c != nil {
-		c.used -= int32(len(m.b))
-		l.free(m)
-	}
-}
+// free gives back what the session has kept messages in. It is called with mu held.
+func (l *sessionLink) free(r *session.Room) { freeRoom(r) }
 
 // idle gives back the memory that waits for the next message. It is called with mu held.
 func (l *sessionLink) idle() {
-	if l.out.Len() > 0 {
-		return
-	}
-	l.out.Shrink()
-	if l.chunk != nil {
-		l.chunk.put()
-		l.chunk = nil
-	}
-}
-
-// messageType is that of the message.
-func (m sentMessage) messageType() transport.MessageType { return transport.MessageType(m.typ) }
-
-// again appends message n as it goes out again.
-func (m sentMessage) again(n uint64, buf []byte) []byte {
-	from := int(m.head)
-	if from == 0 {
-		from = headless(m.messageType())
-	}
-	return append(numbers{seq: n, said: true}.appendHead(buf, m.messageType()), m.b[from:]...)
-}
-
-// undelivered returns the message without its numbers, for a session that is over: nothing
-// of it is sent again, or acknowledged, so that the memory stays what it is.
-func (m sentMessage) undelivered() Undelivered {
-	binary, from := m.messageType() == transport.MessageBinary, int(m.head)
-	if m.head > 0 && !binary {
-		from--
-		m.b[from] = '{' // where the comma behind the last number was
-	}
-	return Undelivered{Binary: binary, Data: m.b[from:len(m.b):len(m.b)]}
+	freeRoom(l.out.Shrink())
+	l.discharge()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,21 +68,27 @@ func (h *heads) Next(m *transport.PreparedMessage) (head []byte, skip int) {
 // A connection has a generation. What happens on one that is not the latest is not
 // heard of: its frames may come after the client has begun to use the next.
 type sessionLink struct {
-	c     *conn
-	under atomic.Pointer[physical] // nil while there is no connection; set with mu held
+	c conn // the socket; one piece of memory for both is less than two
 
-	mu    sync.Mutex // guards the fields below
-	gen   uint32     // of the connection that has the session, or is being made
-	heard bool       // the client is known to have its token
-	over  bool       // no other connection may come
-	said  bool       // the message that was sent last over the connection is that before the next
-	told  bool       // the socket knows that it has ended
+	// The connection, in one of them; nil while there is none. Set with mu held.
+	ws    atomic.Pointer[transport.Conn]
+	other atomic.Pointer[physical]
+
+	// Guarded by the mutex of the socket's turn, mu below, so that a message which comes has its number
+	// counted and begins its turn with one lock:
+	gen   uint32 // of the connection that has the session, or is being made
+	heard bool   // the client is known to have its token
+	over  bool   // no other connection may come
+	said  bool   // the message that was sent last over the connection is that before the next
+	told  bool   // the socket knows that it has ended
 	claim session.Claim
 	in    session.Inbox
-	out   session.Outbox[sentMessage]
-	chunk *chunk        // where the next message is kept; nil: in another one
+	out   session.Outbox
 	more  *sessionExtra // nil until it is needed
 }
+
+func (l *sessionLink) lock()   { l.c.turn.mu.Lock() }
+func (l *sessionLink) unlock() { l.c.turn.mu.Unlock() }
 
 // sessionExtra is what a session needs that has lost a connection, or is short of room.
 // The mutex of the session guards it.
@@ -114,10 +121,13 @@ func (l *sessionLink) extra() *sessionExtra {
 // errSessionOver is what a link returns whose session has ended.
 var errSessionOver error = &sentinel{"the session has ended", net.ErrClosed}
 
-// newSessionLink returns the link of a new session, and the token of its client.
-func newSessionLink(c *conn) (l *sessionLink, token string) {
+// newSession returns the link of a new session, which has its socket, and the token of its
+// client.
+func (s *Server) newSession(r *http.Request, a *admission) (l *sessionLink, token string) {
 	token = newSessionToken()
-	return &sessionLink{c: c, claim: session.NewClaim(token)}, token
+	l = &sessionLink{claim: session.NewClaim(token)}
+	s.initConn(&l.c, newID(), r, a)
+	return l, token
 }
 
 func newSessionToken() string {
@@ -129,8 +139,8 @@ func newSessionToken() string {
 // queue is that of link. A message that the connection cannot take any more, because it
 // is lost, is kept for the next.
 func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if l.over {
 		return errSessionOver
 	}
@@ -140,14 +150,14 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 		return l.keptForLater()
 	}
 	n := l.next(u)
-	m := l.keep(n, typ, p)
-	switch err := u.queue(typ, m.b); {
+	b := l.keep(n, typ, p)
+	switch err := u.queue(typ, b); {
 	case err == nil:
 		if l.said = true; n.ack > 0 {
 			l.in.Ack()
 		}
 	case err == transport.ErrQueueFull, err == errTooLarge:
-		l.undo()
+		l.out.Undo()
 		return err
 	default: // the connection is lost, which l is about to be told
 		l.said = false
@@ -162,7 +172,7 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 // burst. It is called with mu held.
 func (l *sessionLink) next(u physical) numbers {
 	n := numbers{seq: l.out.Last() + 1}
-	n.said = !l.said || l.out.Asks(n.seq, l.c.server.opts.kept)
+	n.said = !l.said || l.out.Asks(n.seq, &l.c.server.opts.kept)
 	switch {
 	case !l.in.Owes():
 	case l.in.Many(), l.out.Len() == 0, l.in.OwesOne() && idle(u):
@@ -180,8 +190,8 @@ func idle(u physical) bool {
 // stage is that of link. Messages that need no head are queued as they are, in the frames
 // that others get too.
 func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	messages := b.Messages()
 	u := l.current()
 	if u == nil || l.lags() || l.over {
@@ -189,7 +199,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 			if l.over {
 				return i, errSessionOver
 			}
-			l.keepShared(m)
+			keepApart(&l.out, m)
 			if err := l.keptForLater(); err != nil {
 				return i, err
 			}
@@ -197,7 +207,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		return len(messages), nil
 	}
 	first := l.next(u)
-	n, err := first.stage(u, b, l.out.Full(l.c.server.opts.kept.Quarter()))
+	n, err := first.stage(u, b, l.out.QuarterFull(&l.c.server.opts.kept))
 	if n > 0 {
 		if l.said = true; first.ack > 0 {
 			l.in.Ack()
@@ -208,7 +218,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		l.said = false
 	}
 	for _, m := range messages[:n] {
-		l.keepShared(m)
+		keepApart(&l.out, m)
 	}
 	l.bound()
 	return n, err
@@ -239,41 +249,58 @@ func (l *sessionLink) keptForLater() error {
 		l.bound()
 		return nil
 	}
-	if l.out.Full(l.c.server.opts.kept) || !l.charge() {
-		l.undo()
+	if l.out.Full(&l.c.server.opts.kept) || !l.charge() {
+		l.out.Undo()
 		l.charge() // it holds less
 		return transport.ErrQueueFull
 	}
 	return nil
 }
 
-// keptCost is what a message costs that is kept, beside its bytes.
-const keptCost = 64
-
 // bound keeps what is kept within the limits, and counts it. While there is a
 // connection, what is too much is dropped: should it be lost before the client has
 // acknowledged that, the session cannot go on, and both ends are told. Without a
 // connection it has come to that. It is called with mu held.
 func (l *sessionLink) bound() {
-	for l.out.Full(l.c.server.opts.kept) || !l.charge() {
+	counted := chargeStep - 1
+	if l.more != nil {
+		counted = int(l.more.charged)
+	}
+	if l.out.Within(&l.c.server.opts.kept, counted) {
+		return
+	}
+	for l.out.Full(&l.c.server.opts.kept) || !l.charge() {
 		if l.current() == nil {
 			l.finish("more waited for the client than is kept")
 			return
 		}
-		if m, ok := l.out.Drop(); ok {
-			l.free(m)
-		}
+		l.out.Drop()
 	}
 }
 
-// charge counts what is kept against the budget, and reports whether there is room. It is
-// called with mu held.
+// chargeSlack is how much of what is not kept any more may still be counted, in bytes.
+const chargeSlack = 16 << 10
+
+// charge counts what is kept against the budget, and reports whether there is room. What
+// comes and goes is not counted anew each time, which all processors would have to agree
+// on: the memory that it took is still there. It is called with mu held.
 func (l *sessionLink) charge() bool {
-	n := l.out.Bytes() + l.out.Len()*keptCost
-	if n < chargeStep && l.more == nil {
+	n := l.out.Held()
+	if l.more == nil && n < chargeStep {
 		return true // and nothing was counted before
 	}
-	return chargeWaiting(l.c.server.budget, &l.extra().charged, n)
+	charged := &l.extra().charged
+	if over := int(*charged) - n; 0 <= over && over < chargeSlack {
+		return true
+	}
+	return chargeWaiting(l.c.server.budget, charged, n)
+}
+
+// discharge is charge where memory was given back. It is called with mu held.
+func (l *sessionLink) discharge() {
+	if l.more != nil {
+		chargeWaiting(l.c.server.budget, &l.more.charged, l.out.Held()) // which is not more
+	}
 }
 
 func (l *sessionLink) flush() {
@@ -282,9 +309,23 @@ func (l *sessionLink) flush() {
 	}
 }
 
+// use makes u the connection; nil: there is none. It is called with mu held.
+func (l *sessionLink) use(u physical) {
+	ws, _ := u.(webSocketLink)
+	l.ws.Store(ws.Conn)
+	if u == nil || ws.Conn != nil {
+		l.other.Store(nil)
+		return
+	}
+	l.other.Store(&u)
+}
+
 // current returns the connection, nil if there is none.
 func (l *sessionLink) current() physical {
-	if u := l.under.Load(); u != nil {
+	if ws := l.ws.Load(); ws != nil {
+		return webSocketLink{ws}
+	}
+	if u := l.other.Load(); u != nil {
 		return *u
 	}
 	return nil
@@ -299,8 +340,8 @@ func (l *sessionLink) wait(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if l.over {
 		return err // the connection may stay for a while, and its queue full
 	}
@@ -318,10 +359,10 @@ func (l *sessionLink) queued() (bytes, messages int) {
 func (l *sessionLink) close(code transport.StatusCode, reason string) {
 	if retryOf(code) == RetryNever {
 		identity := l.c.Identity()
-		l.mu.Lock()
+		l.lock()
 		l.over = true // nobody gets a token from now on that the verdict does not know
 		l.c.server.stayAway(l, identity, code, reason)
-		l.mu.Unlock()
+		l.unlock()
 	}
 	l.end(func(u physical) { u.close(code, reason) })
 }
@@ -333,7 +374,7 @@ func (l *sessionLink) refuse(code transport.StatusCode, reason string) {
 func (l *sessionLink) closeNow() { l.end(func(u physical) { u.closeNow() }) }
 
 func (l *sessionLink) end(f func(physical)) {
-	l.mu.Lock()
+	l.lock()
 	l.over = true
 	u := l.current()
 	switch {
@@ -342,7 +383,7 @@ func (l *sessionLink) end(f func(physical)) {
 	case l.in.Owes():
 		l.sendAck(u) // so that the client knows what was handled
 	}
-	l.mu.Unlock()
+	l.unlock()
 	if u != nil {
 		f(u)
 	}
@@ -383,8 +424,8 @@ func (l *sessionLink) sendAck(u physical) {
 // visit looks whether the session has been without a connection for too long, sends an
 // acknowledgement that nothing else has taken along, and gives back what memory it can.
 func (l *sessionLink) visit(now time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	u := l.current()
 	switch {
 	case l.told:
@@ -398,9 +439,9 @@ func (l *sessionLink) visit(now time.Duration) {
 
 // stalled is told that the client takes nothing on a connection of a generation.
 func (l *sessionLink) stalled(gen uint32) {
-	l.mu.Lock()
+	l.lock()
 	mine := gen == l.gen
-	l.mu.Unlock()
+	l.unlock()
 	if mine {
 		l.c.stalled()
 	}
@@ -409,13 +450,13 @@ func (l *sessionLink) stalled(gen uint32) {
 // drop gives up a connection whose client takes nothing, and reports whether the session
 // goes on: it does as long as all is kept that the client does not have.
 func (l *sessionLink) drop() bool {
-	l.mu.Lock()
+	l.lock()
 	if l.over || !l.heard || l.out.Dropped() != 0 {
-		l.mu.Unlock()
+		l.unlock()
 		return false
 	}
 	u := l.detach()
-	l.mu.Unlock()
+	l.unlock()
 	if u != nil {
 		u.closeNow()
 	}
@@ -433,7 +474,7 @@ func (l *sessionLink) cut() bool {
 
 // generation tells one connection from the next.
 func (l *sessionLink) generation() uint32 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.gen
 }

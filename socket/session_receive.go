@@ -7,11 +7,47 @@ import (
 // received takes a message that came over a connection of a generation. The caller is
 // the one who reads it.
 func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) {
-	c := l.c
+	silent := saysNothing(typ, p)
+	if !silent || !l.follows(gen, p) {
+		l.judge(gen, typ, p, silent)
+		return
+	}
+	c := &l.c
+	defer c.turn.end()
+	c.readOn()
+	c.handleTaken(typ, p)
+}
+
+// follows takes a message without numbers if there is nothing more to it, as with most: it
+// came behind another over the latest connection, and no handler runs. The caller is to call
+// the handlers, and then to end the turn.
+func (l *sessionLink) follows(gen uint32, p []byte) bool {
+	c := &l.c
+	if c.rates != nil || c.asked.Load().any() {
+		return false
+	}
+	l.lock()
+	defer l.unlock()
+	if gen != l.gen || l.over || l.more != nil && l.more.room != nil || c.turn.busy || c.deaf.Load() || l.tooLarge(len(p)) {
+		return false
+	}
+	if !l.in.Follow(len(p)) {
+		return false
+	}
+	l.noteHeard()
+	if l.in.Due() {
+		l.ackNow()
+	}
+	return c.turn.beginLocked()
+}
+
+// judge is received for any message. silent is whether it has no numbers.
+func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, silent bool) {
+	c := &l.c
 	size := len(p)
 	var n heading
 	var err error
-	if !saysNothing(typ, p) {
+	if !silent {
 		n, p, err = parseNumbers(typ, p)
 	}
 	var apart func()
@@ -21,56 +57,42 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 	if c.rates != nil && !l.admit(gen, n, size) {
 		return
 	}
-	l.mu.Lock()
+	l.lock()
 	if !l.listens(gen) {
-		l.mu.Unlock()
+		l.unlock()
 		return
 	}
-	l.claim.Heard()
-	l.heard = true
-	if l.more != nil {
-		l.more.left = false
-	}
+	l.noteHeard()
 	fresh := !n.alone
-	if most := c.server.opts.maxMessage; err == nil && most > 0 && size-n.head > most {
-		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(most),
+	if err == nil && l.tooLarge(size-n.head) {
+		err = &transport.LimitError{Code: transport.StatusMessageTooBig, Limit: "message size", Max: int64(c.server.opts.maxMessage),
 			Actual: int64(size - n.head), Option: "MaxMessageSize"}
 	}
 	if err == nil && n.ack > 0 {
 		err = l.out.Ack(n.ack, l.free)
 		l.charge() // it holds less
 	}
-	var took numbers
 	if err == nil && fresh {
-		took, fresh, err = l.take(n.numbers)
+		n.numbers, fresh, err = l.take(n.numbers)
 	}
 	if err != nil {
-		l.mu.Unlock()
+		l.unlock()
 		c.refuseMessage(err)
 		return
 	}
 	var mine, taken bool
-	m := took // which does not change any more
 	if fresh {
 		// With mu held, so that messages of two connections come in their order.
-		var room <-chan struct{}
-		if mine = c.turn.begin(); !mine && apart != nil {
-			mine, room = c.turn.place(task{run: func() { l.note(m, size) }})
-		} else if !mine {
-			kept := append(make([]byte, 0, len(p)), p...)
-			mine, room = c.turn.place(task{run: func() { l.handle(m, size, typ, kept) }, weight: len(kept)})
-			p = kept
-		}
-		if mine {
-			taken = l.handled(m, size)
+		if mine = c.turn.beginLocked(); mine {
+			taken = l.handled(n.numbers, size)
 		} else {
-			l.awaits(room)
+			l.awaits(c.turn.place(l.later(n.numbers, size, typ, p, apart != nil)))
 		}
 	}
 	if l.more != nil && l.more.room != nil {
 		l.await()
 	}
-	l.mu.Unlock()
+	l.unlock()
 	if fresh && apart != nil {
 		if mine {
 			c.turn.end() // it was only to be counted in its place
@@ -90,6 +112,32 @@ func (l *sessionLink) received(gen uint32, typ transport.MessageType, p []byte) 
 		p = append(make([]byte, 0, len(p)), p...)
 	}
 	c.handleTaken(typ, p)
+}
+
+// later is the task for a message that has to wait behind the handler that runs. One that is
+// handled apart from them is only counted then.
+func (l *sessionLink) later(n numbers, size int, typ transport.MessageType, p []byte, apart bool) task {
+	if apart {
+		return task{run: func() { l.note(n, size) }}
+	}
+	kept := append(make([]byte, 0, len(p)), p...)
+	return task{run: func() { l.handle(n, size, typ, kept) }, weight: len(kept)}
+}
+
+// noteHeard notes that something has come over the latest connection. It is called with mu
+// held.
+func (l *sessionLink) noteHeard() {
+	l.claim.Heard()
+	l.heard = true
+	if l.more != nil {
+		l.more.left = false
+	}
+}
+
+// tooLarge reports whether a message of so many bytes is more than may come.
+func (l *sessionLink) tooLarge(size int) bool {
+	most := l.c.server.opts.maxMessage
+	return most > 0 && size > most
 }
 
 // take judges a message that has come over the latest connection, and returns its numbers
@@ -115,11 +163,16 @@ func (l *sessionLink) handled(n numbers, size int) (taken bool) {
 	}
 	l.in.Handled(n.seq, size, n.said)
 	if l.in.Due() {
-		if u := l.current(); u != nil {
-			l.sendAck(u)
-		}
+		l.ackNow()
 	}
 	return true
+}
+
+// ackNow acknowledges what was handled, if there is a connection. It is called with mu held.
+func (l *sessionLink) ackNow() {
+	if u := l.current(); u != nil {
+		l.sendAck(u)
+	}
 }
 
 // handle runs the handlers for a message that has waited behind others.
@@ -131,8 +184,8 @@ func (l *sessionLink) handle(n numbers, size int, typ transport.MessageType, p [
 
 // note is handled for those who do not hold mu.
 func (l *sessionLink) note(n numbers, size int) (taken bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	return l.handled(n, size)
 }
 
@@ -140,9 +193,9 @@ func (l *sessionLink) note(n numbers, size int) (taken bool) {
 // acknowledgement of something new costs nothing: how many of them there are is up to
 // those who send to the client.
 func (l *sessionLink) admit(gen uint32, n heading, size int) bool {
-	l.mu.Lock()
+	l.lock()
 	counts := gen == l.gen && (!n.alone || n.ack <= l.out.Acked())
-	l.mu.Unlock()
+	l.unlock()
 	return !counts || l.c.admitMessage(size)
 }
 
@@ -174,14 +227,14 @@ func (l *sessionLink) await() {
 		x.replaced = make(chan struct{})
 	}
 	room, replaced := x.room, x.replaced
-	l.mu.Unlock()
+	l.unlock()
 	left := true
 	select {
 	case <-room:
 		left = false
 	case <-replaced:
 	}
-	l.mu.Lock()
+	l.lock()
 	if !left && x.room == room {
 		x.room = nil
 	}

@@ -11,9 +11,9 @@ import (
 // earlier connection is heard of any more; the one that is being made is gen, and is to
 // be attached. The answer has the token for the next time.
 func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok bool) {
-	l.mu.Lock()
+	l.lock()
 	if l.over || !l.claim.Check(o.Session.Token) || l.stays(o.Last) {
-		l.mu.Unlock()
+		l.unlock()
 		return a, 0, false
 	}
 	old := l.detach()
@@ -33,7 +33,7 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 		}
 	}
 	gen, ok = l.gen, !l.over
-	l.mu.Unlock()
+	l.unlock()
 	if old != nil {
 		old.closeNow()
 	}
@@ -45,7 +45,7 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 func (l *sessionLink) detach() physical {
 	u := l.current()
 	if u != nil {
-		l.under.Store(nil)
+		l.use(nil)
 		l.said = false
 		x := l.extra()
 		x.next = 0
@@ -58,13 +58,13 @@ func (l *sessionLink) detach() physical {
 // attach gives the session to a connection of a generation, and sends what the client
 // does not have. Another one may have been made meanwhile.
 func (l *sessionLink) attach(gen uint32, u physical) {
-	l.mu.Lock()
+	l.lock()
 	if l.over || gen != l.gen {
-		l.mu.Unlock()
+		l.unlock()
 		u.closeNow()
 		return
 	}
-	l.under.Store(&u)
+	l.use(u)
 	if x := l.more; x != nil {
 		l.c.server.detached.remove(&x.entry)
 		if l.out.Last() > x.has {
@@ -75,7 +75,7 @@ func (l *sessionLink) attach(gen uint32, u physical) {
 			x.onRoom() // what waits above may leave over this one
 		}
 	}
-	l.mu.Unlock()
+	l.unlock()
 }
 
 // sendAgain sends what the client does not have, as far as there is room in the queue of
@@ -84,10 +84,10 @@ func (l *sessionLink) sendAgain(gen uint32, u physical) {
 	buf := encodedPool.Get().(*encoded)
 	defer buf.free()
 	x, said := l.more, false
-	for n, m := range l.out.From(x.next) {
+	for n, k := range l.out.From(x.next) {
 		x.next = n
-		buf.b = m.again(n, buf.b[:0])
-		switch u.queue(m.messageType(), buf.b) {
+		buf.b = numbers{seq: n, said: true}.again(k, buf.b[:0])
+		switch u.queue(typeOf(k), buf.b) {
 		case nil:
 			said = n == l.out.Last()
 		case transport.ErrQueueFull:
@@ -110,8 +110,8 @@ func (l *sessionLink) goOn(gen uint32, u physical) {
 	if u.wait(context.Background()) != nil {
 		return // it has ended, which l is about to be told
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.lock()
+	defer l.unlock()
 	if gen == l.gen && l.current() != nil && !l.over {
 		l.sendAgain(gen, u)
 	}

@@ -7,18 +7,11 @@ import (
 	"github.com/kleeedolinux/socket.go/socket/transport"
 )
 
-// unsent is a message for a socket whose session ended before it had a number: a broadcast
-// that came too late, or what waited above the queue of a connection that did not get any
-// further. Whoever sent it was told of no error, so the disconnect handlers are.
-type unsent struct{ m *transport.PreparedMessage }
-
-func (u unsent) undelivered() Undelivered {
-	return Undelivered{Binary: u.m.Type() == transport.MessageBinary, Data: u.m.Payload()}
-}
-
 // miss notes messages for a socket that will not be sent them, until its disconnect handlers
-// are told. Without a session nobody is promised to hear of them. It is called with the lock
-// of commits held.
+// are told: its session ended before they had a number, as broadcasts that came too late, or
+// what waited above the queue of a connection that did not get any further. Whoever sent them
+// was told of no error. Without a session nobody is promised to hear of them. It is called
+// with the lock of commits held.
 func (f *fanout) miss(c *conn, messages ...*transport.PreparedMessage) {
 	if _, ok := c.link.(*sessionLink); !ok || c.reaped {
 		return
@@ -26,15 +19,15 @@ func (f *fanout) miss(c *conn, messages ...*transport.PreparedMessage) {
 	out := f.missed[c]
 	if out == nil {
 		if f.missed == nil {
-			f.missed = make(map[*conn]*session.Outbox[unsent])
+			f.missed = make(map[*conn]*session.Outbox)
 		}
-		out = new(session.Outbox[unsent])
+		out = new(session.Outbox)
 		f.missed[c] = out
 	}
 	for _, m := range messages {
 		// As much as a session keeps: a handler that takes long may hold up the end.
-		out.Add(unsent{m}, len(m.Payload()))
-		for out.Full(f.server.opts.kept) {
+		keepApart(out, m)
+		for out.Full(&f.server.opts.kept) {
 			out.Drop() // which is counted
 		}
 	}
@@ -42,7 +35,7 @@ func (f *fanout) miss(c *conn, messages ...*transport.PreparedMessage) {
 
 // reap returns what was sent to a socket and has come to nothing, nil if there is nothing.
 // What is sent from now on is not: the disconnect handlers are about to be called.
-func (f *fanout) reap(c *conn) *session.Outbox[unsent] {
+func (f *fanout) reap(c *conn) *session.Outbox {
 	if _, ok := c.link.(*sessionLink); !ok {
 		return nil
 	}

@@ -41,7 +41,7 @@ const (
 )
 
 // stayAway keeps what the client of l is told, in case that it is not there. It is called
-// with l.mu held, and identity is the socket's.
+// with the lock of l held, and identity is the socket's.
 func (s *Server) stayAway(l *sessionLink, identity string, code transport.StatusCode, reason string) {
 	if !l.heard || s.closed() {
 		return // nobody can come to go on with it

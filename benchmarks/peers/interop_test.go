@@ -178,10 +178,11 @@ func (s *gwsStranger) close() { s.conn.NetConn().Close() }
 // of takeover: everything comes back, and a room hears all in one order.
 func TestInteropClients(t *testing.T) {
 	for name, z := range map[string]transport.Compression{
-		"none":   {},
-		"window": {Takeover: transport.WindowTakeover, PeerWindow: 15},
-		"small":  {Takeover: transport.WindowTakeover, Window: 9, PeerWindow: 9},
-		"common": {Takeover: transport.CommonTakeover, PeerWindow: 15},
+		"none":             {},
+		"window":           {Takeover: transport.WindowTakeover, PeerWindow: 15},
+		"small":            {Takeover: transport.WindowTakeover, Window: 9, PeerWindow: 9},
+		"common":           {Takeover: transport.CommonTakeover, PeerWindow: 15},
+		"common, thorough": {Takeover: transport.CommonTakeover, Thorough: true},
 	} {
 		z.Verify = true
 		u := transport.NewUpgrader(&transport.AcceptOptions{Compression: &z, Limits: transport.Limits{MaxMessageSize: 1 << 20}})

@@ -21,7 +21,7 @@ const (
 // themselves, and ackAlong how many before whatever it sends takes that along.
 const (
 	ackEvery = 128
-	ackAlong = 16
+	ackAlong = 32
 )
 
 // session is a load's end of the sessions of all its connections. Messages cannot be

@@ -205,7 +205,7 @@ func (z *codec) alone(m *PreparedMessage, skip int) *variant {
 	if len(m.payload) < z.thresholds[0] {
 		return nil
 	}
-	v := m.variant(variantKey{bits: z.shares, thorough: z.Thorough, skip: uint8(skip)})
+	v := m.variant(variantKey{bits: z.shares, effort: z.effort(), skip: uint8(skip)})
 	if v != nil && len(v.payload()) >= len(m.payload) {
 		return nil // it is for members of the history
 	}

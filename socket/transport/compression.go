@@ -79,7 +79,10 @@ type Compression struct {
 
 	// Thorough makes messages up to a tenth smaller, and up to a quarter with a
 	// window, for two to five times the time. With [CommonTakeover] a room's messages
-	// are always compressed so for those that have had the last ones.
+	// are always compressed so for those that have had the last ones, and Thorough
+	// makes them another tenth smaller, up to 2 KiB: once for all members, that takes a
+	// third of a millisecond for 500 bytes, one for 2 KiB, and up to three with a Window
+	// of 15. An encoder takes 71 KiB more then.
 	Thorough bool
 
 	// Allow, on a server, tells for each request whether compression may be agreed

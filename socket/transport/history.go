@@ -38,7 +38,7 @@ func (u *Upgrader) NewHistory() *History {
 func (c *Conn) TakesHistory() bool { return c.codec() != nil && c.codec().takeover == CommonTakeover }
 
 // Add adds a message to the history and compresses it, which takes some ten
-// microseconds for each of the first KiB; what connections are sent of it afterwards
+// microseconds for each of the first KiB, or longer with [Compression.Thorough]; what connections are sent of it afterwards
 // refers to the messages before. Whoever calls it should do so before the message is
 // sent, and queue messages in the order in which they were added, for each connection
 // that gets them. A connection that gets them in another order, not all, or others
@@ -106,7 +106,7 @@ func (t *commonText) take(m *PreparedMessage, z *compression) bool {
 	// to go first all the same, or there never would be more.
 	starts := before < littleText && len(m.payload) < littleText
 	if m.add(m.compress(t.key(z, before, uint8(z.Window)), t, starts)) == nil {
-		m.add(&variant{key: variantKey{bits: uint8(z.Window), thorough: z.Thorough}})
+		m.add(&variant{key: variantKey{bits: uint8(z.Window), effort: z.effort()}})
 		return false
 	}
 	m.common.Store(t)
@@ -117,17 +117,26 @@ func (t *commonText) take(m *PreparedMessage, z *compression) bool {
 const littleText = 1 << littleBits
 
 // key returns the form for a receiver that has so many bytes of the text before the
-// message, and whose window has the given bits, one of those that sharedBits returns.
+// message, and whose window has the given bits, one of those that sharedBits returns. The
+// form that most get is worth more effort than the others.
 func (t *commonText) key(z *compression, has int, bits uint8) variantKey {
 	all := len(t.text.Before())
 	switch {
 	case bits > littleBits && has >= min(all, 1<<bits):
-		return variantKey{bits: bits, thorough: true, refers: refersToAll}
+		return variantKey{bits: bits, effort: z.effort() + 1, refers: refersToAll}
 	case has >= min(all, littleText, 1<<bits):
-		bits = min(bits, littleBits)
-		return variantKey{bits: bits, thorough: z.Thorough || z.Window == int(bits), refers: refersToLittle}
+		return z.little(min(bits, littleBits))
 	}
-	return variantKey{bits: bits, thorough: z.Thorough, refers: refersToNothing}
+	return variantKey{bits: bits, effort: z.effort(), refers: refersToNothing}
+}
+
+// little is the form that refers to little, which is all in the smallest windows.
+func (z *compression) little(bits uint8) variantKey {
+	k := variantKey{bits: bits, effort: z.effort(), refers: refersToLittle}
+	if z.Window == int(bits) {
+		k.effort++
+	}
+	return k
 }
 
 // before is the text that a form may refer to.
@@ -159,7 +168,9 @@ func (k variantKey) bit() uint32 {
 
 // keyOfBit is the form that has the given bit.
 func keyOfBit(n int, z *compression) variantKey {
-	k := variantKey{bits: uint8(8 + n/2), refers: refers(n % 2), thorough: z.Thorough}
-	k.thorough = k.thorough || k.refers == refersToLittle && int(k.bits) == z.Window
-	return k
+	bits := uint8(8 + n/2)
+	if refers(n%2) == refersToLittle {
+		return z.little(bits)
+	}
+	return variantKey{bits: bits, effort: z.effort(), refers: refersToNothing}
 }

@@ -138,7 +138,7 @@ func TestWhateverMembersGetOfHistoriesIsWhatWasSent(t *testing.T) {
 		t.Run(fmt.Sprint("window=", window), func(t *testing.T) {
 			t.Parallel()
 			z := commonTakeover(window)
-			z.Threshold = 20
+			z.Threshold, z.Thorough = 20, window%2 == 1
 			rng := rand.New(rand.NewPCG(uint64(window), 72))
 			budget := transport.NewBudget(60_000) // is used up now and then
 			histories := []*transport.History{transport.NewTestHistory(z, budget), transport.NewTestHistory(z, budget)}
@@ -249,6 +249,26 @@ func TestNewcomerIsInStepAfterAFewMessages(t *testing.T) {
 				t.Errorf("a message of %d bytes is not half as large", plain)
 			}
 		})
+	}
+}
+
+func TestThoroughMakesARoomsMessagesSmaller(t *testing.T) {
+	for _, window := range []int{9, 13, 15} {
+		var sizes [2]int
+		for i := range sizes {
+			z := commonTakeover(window)
+			z.Thorough = i == 1
+			h := transport.NewTestHistory(z, nil)
+			who := joined(t, z, 15)
+			for n := range 100 {
+				m := prepared(tickers(n, 500))
+				h.Add(m)
+				sizes[i] += who.gets(m)
+			}
+		}
+		if 100*sizes[1] > 95*sizes[0] {
+			t.Errorf("window %d: 100 messages take %d bytes, and %d with Thorough", window, sizes[0], sizes[1])
+		}
 	}
 }
 

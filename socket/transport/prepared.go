@@ -35,10 +35,26 @@ func (v *variant) payload() []byte { return v.frame[v.head:] }
 
 // variantKey says what a variant is good for.
 type variantKey struct {
-	bits     uint8 // of the window that it needs
-	thorough bool
-	skip     uint8 // bytes at the begin of the payload that are not in it
-	refers   refers
+	bits   uint8 // of the window that it needs
+	effort effort
+	skip   uint8 // bytes at the begin of the payload that are not in it
+	refers refers
+}
+
+// effort says how closely a short form is looked for.
+type effort uint8
+
+const (
+	usual    effort = iota
+	thorough        // see deflate.Options
+	shortest
+)
+
+func (z *compression) effort() effort {
+	if z.Thorough {
+		return thorough
+	}
+	return usual
 }
 
 // refers says how far a variant refers back before the message.
@@ -137,7 +153,7 @@ func (m *PreparedMessage) compress(k variantKey, t *commonText, wanted bool) *va
 	buf := getBuffer(len(m.payload))
 	defer putBuffer(buf)
 	e := borrowEncoder()
-	payload, ok := e.Deflate(buf.b[:0], m.payload[k.skip:], history, deflate.Options{WindowBits: int(k.bits), Thorough: k.thorough})
+	payload, ok := e.Deflate(buf.b[:0], m.payload[k.skip:], history, deflate.Options{WindowBits: int(k.bits), Thorough: k.effort == thorough, Shortest: k.effort == shortest})
 	giveBackEncoder(e)
 	switch {
 	case ok:

@@ -50,13 +50,14 @@ func BenchmarkHeartbeat(b *testing.B) {
 }
 
 func BenchmarkOutbox(b *testing.B) {
-	var o session.Outbox[[]byte]
+	var o session.Outbox
+	o.Move(session.NewRoom(1 << 10))
 	msg := make([]byte, 100)
-	o.Add(msg, len(msg))
+	o.Add(append(o.Begin(len(msg)), msg...), 0, len(msg))
 	b.ReportAllocs()
 	for b.Loop() {
-		n := o.Add(msg, len(msg))
-		o.Ack(n-1, func([]byte) {})
+		n := o.Add(append(o.Begin(len(msg)), msg...), 0, len(msg))
+		o.Ack(n-1, func(*session.Room) {})
 	}
 }
 

@@ -76,4 +76,8 @@ func (c *Claim) Attach(token string) {
 
 // Heard notes that something came over the latest connection, whose client so has the
 // token.
-func (c *Claim) Heard() { c.past = nil }
+func (c *Claim) Heard() {
+	if c.past != nil {
+		c.past = nil
+	}
+}

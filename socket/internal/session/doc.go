@@ -2,8 +2,8 @@
 // again ([Backoff]), when to ask whether the peer still lives ([Heartbeat]),
 // what waits for which moment ([Wheel]), what waits to be sent ([Batch]), how a
 // session is called ([NewID], [NewToken]), and all that one needs to go on over
-// another connection: numbers and what is kept for them ([Outbox], [Inbox]), who may
-// go on ([Claim]), and how it is said ([Offer], [Answer]).
+// another connection: numbers and what is kept for them ([Outbox], [Inbox]), in which
+// memory ([Room]), who may go on ([Claim]), and how it is said ([Offer], [Answer]).
 //
 // # Time
 //

@@ -2,3 +2,16 @@ package session
 
 // SetLast makes n the last message that has come, and was handled.
 func (i *Inbox) SetLast(n uint64) { i.last = n }
+
+// SetSum has an empty room count its bytes from n on.
+func (r *Room) SetSum(n uint32) { r.sum, r.before = n, n }
+
+// Holds returns how many messages a room keeps, and how many it still refers to.
+func (r *Room) Holds() (kept, apart int) {
+	for _, a := range r.apart[:cap(r.apart)] {
+		if a.b != nil {
+			apart++
+		}
+	}
+	return int(r.count), apart
+}

@@ -13,8 +13,11 @@ const (
 )
 
 // manyMessages is how many that are not acknowledged are enough to take an
-// acknowledgement along with whatever is sent, or for one that was asked for.
-const manyMessages = 16
+// acknowledgement along with whatever is sent, askedMessages for one that was asked for.
+const (
+	manyMessages  = 32
+	askedMessages = 16
+)
 
 // AskEvery is how often a message can ask for an acknowledgement: those can whose number is
 // a multiple of it. Who has little room left asks; so the other end need not know how much.
@@ -88,6 +91,19 @@ func (i *Inbox) Next(n uint64, said bool) (number uint64, fresh bool, err error)
 	return n, fresh, nil
 }
 
+// Follow is Next and Handled for a message of size bytes that does not say its number, whose
+// handlers are called at once. It does nothing, and is false, if it may be that the message is
+// not fresh, or that one before it is not handled.
+func (i *Inbox) Follow(size int) bool {
+	if i.behind != 1 || i.open != 0 {
+		return false
+	}
+	i.last++
+	i.owed++
+	i.unacked += uint32(min(size, ackBytes))
+	return true
+}
+
 // Begin says that what comes from now on comes over another connection.
 func (i *Inbox) Begin() { i.behind = 0 }
 
@@ -97,7 +113,7 @@ func (i *Inbox) Handled(n uint64, size int, asks bool) {
 	i.owed += uint32(n - i.Owed())
 	i.open = uint32(i.last - n)
 	i.unacked += uint32(min(size, ackBytes))
-	if asks && n%AskEvery == 0 && i.Many() {
+	if asks && n%AskEvery == 0 && i.owed >= askedMessages {
 		i.unacked += ackBytes
 	}
 }

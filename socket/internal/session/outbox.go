@@ -14,208 +14,229 @@ var (
 	ErrGap = errors.New("messages are missing")
 )
 
-// Defaults of [OutboxLimits].
+// Defaults of [NewOutboxLimits].
 const (
 	DefaultOutboxBytes    = 256 << 10
 	DefaultOutboxMessages = 1024
 )
 
-// OutboxLimits bounds an [Outbox]. Zero means the default, a negative value no bound.
-type OutboxLimits struct {
-	Bytes    int // zero: [DefaultOutboxBytes]
-	Messages int // zero: [DefaultOutboxMessages]
-}
+// OutboxLimits bounds an [Outbox].
+type OutboxLimits struct{ all, quarter limits }
 
-// Quarter returns a quarter of the limits.
-func (l OutboxLimits) Quarter() OutboxLimits {
-	return OutboxLimits{quarterOf(l.Bytes, DefaultOutboxBytes), quarterOf(l.Messages, DefaultOutboxMessages)}
-}
+type limits struct{ bytes, messages int }
 
-// quarterOf returns a quarter of a limit that may be missing.
-func quarterOf(limit, missing int) int {
-	switch {
-	case limit < 0:
-		return limit
-	case limit == 0:
-		limit = missing
-	}
-	return max(limit/4, 1)
+// NewOutboxLimits returns limits of so many bytes and messages. Zero means the default, a
+// negative value no bound.
+func NewOutboxLimits(bytes, messages int) OutboxLimits {
+	all := limits{bound(bytes, DefaultOutboxBytes), bound(messages, DefaultOutboxMessages)}
+	return OutboxLimits{all, limits{max(all.bytes/4, 1), max(all.messages/4, 1)}}
 }
 
 // Outbox numbers the messages of one direction of a session, and keeps them until the
 // other end has acknowledged them, so that they can be sent again over another
 // connection. The first message has number 1.
 //
-// It never refuses a message: whether there is room for it is [Outbox.Full], and what to
-// do then is for the caller to decide, who can drop the oldest. The zero value is empty
-// and takes no memory beyond its own. One whose messages are all acknowledged keeps the
-// room of a few for the next, until [Outbox.Shrink].
-type Outbox[M any] struct {
-	ring  *ring[M] // nil: nothing is kept
-	last  uint64   // number of the newest
+// Messages lie one behind the other in a [Room], which whoever owns the Outbox gives it,
+// and gets back; those that others have too, or that are large, stay where they are
+// ([Outbox.AddApart]).
+//
+// It never refuses a message: whether there is room for it within the limits is
+// [Outbox.Full], and what to do then is for the caller to decide, who can drop the oldest.
+// The zero value is empty and takes no memory beyond its own.
+type Outbox struct {
+	room  *Room  // nil: nothing is kept
+	last  uint64 // number of the newest
 	acked uint64
 }
 
-// ring is the room for what is kept.
-type ring[M any] struct {
-	places []kept[M] // a power of two of them; message n is in place n mod len
-	count  int       // of messages, the last of them the newest
-	bytes  int
-	few    [4]kept[M] // the first places
+// Form is how a message looks that is kept: bytes of the numbers that it begins with, at most
+// 127, and [BinaryForm] if it is binary.
+type Form uint8
+
+// BinaryForm is the bit of a Form that a text does not have.
+const BinaryForm Form = 1 << 7
+
+// Head returns how many bytes of numbers the message begins with.
+func (f Form) Head() int { return int(f &^ BinaryForm) }
+
+// Binary reports whether the message is binary.
+func (f Form) Binary() bool { return f&BinaryForm != 0 }
+
+// Kept is a message that an [Outbox] keeps.
+type Kept struct {
+	B     []byte // good until the Outbox is changed, unless it lies apart
+	Form  Form
+	Apart bool // B is what was given to [Outbox.AddApart]
 }
 
-// kept is a message of a number of bytes.
-type kept[M any] struct {
-	m    M
-	size int
+// Begin returns the empty end of the room, for a message of at most most bytes to be
+// appended to, upon which [Outbox.Add] keeps it. It is nil if there is no room: then
+// [Outbox.Move] is to be called with one of [Outbox.Wants] bytes.
+func (o *Outbox) Begin(most int) []byte {
+	if o.room == nil {
+		return nil
+	}
+	return o.room.begin(most)
 }
 
-// emptyPlaces is how many places an Outbox has at most that keeps nothing.
-const emptyPlaces = 128
+// Wants returns the size of the room, bytes, that everything fits into together with a
+// message of at most most bytes.
+func (o *Outbox) Wants(most int) int {
+	if o.room == nil {
+		return 1 + most
+	}
+	return o.room.wants(1 + most)
+}
 
-// Add keeps a message of size bytes and returns its number.
-func (o *Outbox[M]) Add(m M, size int) uint64 {
-	*o.Place(size) = m
+// Move moves everything into an empty room, of the size that [Outbox.Wants] says or larger, and
+// returns the one before, nil if there was none.
+func (o *Outbox) Move(r *Room) (before *Room) {
+	before, o.room = o.room, r
+	if before != nil {
+		before.moveTo(r, o.last)
+	}
+	return before
+}
+
+// Add keeps b, which was appended to what [Outbox.Begin] has returned, as a message that
+// counts for size bytes, and returns its number.
+func (o *Outbox) Add(b []byte, f Form, size int) uint64 {
+	o.last++
+	o.room.add(o.last, b, f, size)
 	return o.last
 }
 
-// Place is Add for those who make the message where it is kept: what it returns is empty,
-// and is good until the next call.
-func (o *Outbox[M]) Place(size int) *M {
-	r := o.ring
-	if r == nil {
-		r = new(ring[M])
-		r.places = r.few[:]
-		o.ring = r
-	}
-	if r.count == len(r.places) {
-		o.grow()
+// AddApart is Add for a message that stays where it is, and must not be changed any more.
+// Without a room it makes a small one.
+func (o *Outbox) AddApart(b []byte, f Form, size int) uint64 {
+	if o.room == nil {
+		o.room = NewRoom(0)
 	}
 	o.last++
-	k := r.place(o.last)
-	k.size = size
-	r.count++
-	r.bytes += size
-	return &k.m
-}
-
-func (r *ring[M]) place(n uint64) *kept[M] { return &r.places[n&uint64(len(r.places)-1)] }
-
-func (o *Outbox[M]) grow() {
-	r := o.ring
-	old := *r
-	r.places = make([]kept[M], 2*len(old.places))
-	for n := o.first(); n <= o.last; n++ {
-		*r.place(n) = *old.place(n)
-	}
-	clear(r.few[:])
+	o.room.addApart(apart{n: o.last, b: b, form: f, size: size})
+	return o.last
 }
 
 // Undo takes the newest message out again, which nobody has seen.
-func (o *Outbox[M]) Undo() M {
-	m := o.ring.take(o.last)
+func (o *Outbox) Undo() {
+	o.room.undo(o.last)
 	o.last--
-	o.emptied()
-	return m
 }
 
-// take takes message n out.
-func (r *ring[M]) take(n uint64) M {
-	k := r.place(n)
-	m := k.m
-	r.count--
-	r.bytes -= k.size
-	*k = kept[M]{}
-	return m
-}
-
-// emptied gives a large ring up if nothing is in it.
-func (o *Outbox[M]) emptied() {
-	if o.Len() == 0 && len(o.ring.places) > emptyPlaces {
-		o.ring = nil
+// Shrink returns the room, to be given up, if nothing is kept, and else nil. It is called
+// now and then: one whose messages are all acknowledged keeps a small room for the next.
+func (o *Outbox) Shrink() *Room {
+	if o.Len() > 0 {
+		return nil
 	}
+	r := o.room
+	o.room = nil
+	return r
 }
 
-// Shrink gives up all memory if nothing is kept. It is called now and then.
-func (o *Outbox[M]) Shrink() {
-	if o.Len() == 0 {
-		o.ring = nil
+// Reset makes the Outbox a new one, and returns the room that it had, nil if it had none.
+func (o *Outbox) Reset() *Room {
+	r := o.room
+	if r != nil {
+		r.reset()
 	}
+	*o = Outbox{}
+	return r
 }
 
 // Last returns the number of the newest message, 0 before the first.
-func (o *Outbox[M]) Last() uint64 { return o.last }
+func (o *Outbox) Last() uint64 { return o.last }
 
 // Acked returns the number of the last message that was acknowledged.
-func (o *Outbox[M]) Acked() uint64 { return o.acked }
+func (o *Outbox) Acked() uint64 { return o.acked }
 
 // Len returns how many messages are kept, and Bytes their bytes.
-func (o *Outbox[M]) Len() int {
-	if o.ring == nil {
+func (o *Outbox) Len() int {
+	if o.room == nil {
 		return 0
 	}
-	return o.ring.count
+	return int(o.room.count)
 }
 
 // first returns the number of the oldest that is kept, last+1 if none is.
-func (o *Outbox[M]) first() uint64 { return o.last + 1 - uint64(o.Len()) }
+func (o *Outbox) first() uint64 { return o.last + 1 - uint64(o.Len()) }
 
 // Dropped returns how many messages are neither acknowledged nor kept.
-func (o *Outbox[M]) Dropped() int { return int(o.last-o.acked) - o.Len() }
+func (o *Outbox) Dropped() int { return int(o.last-o.acked) - o.Len() }
 
 // Bytes returns the bytes of what is kept.
-func (o *Outbox[M]) Bytes() int {
-	if o.ring == nil {
+func (o *Outbox) Bytes() int {
+	if o.room == nil {
 		return 0
 	}
-	return o.ring.bytes
+	return o.room.bytes()
+}
+
+// Held returns about how many bytes of memory what is kept takes.
+func (o *Outbox) Held() int {
+	if o.room == nil {
+		return 0
+	}
+	return o.room.held()
 }
 
 // Full reports whether more is kept than l allows. A single message is never too much.
-func (o *Outbox[M]) Full(l OutboxLimits) bool {
+func (o *Outbox) Full(l *OutboxLimits) bool { return o.exceeds(&l.all) }
+
+// QuarterFull is Full for a quarter of l.
+func (o *Outbox) QuarterFull(l *OutboxLimits) bool { return o.exceeds(&l.quarter) }
+
+func (o *Outbox) exceeds(l *limits) bool {
 	n := o.Len()
-	return n > 1 && (n > bound(l.Messages, DefaultOutboxMessages) || o.Bytes() > bound(l.Bytes, DefaultOutboxBytes))
+	return n > 1 && (n > l.messages || o.room.bytes() > l.bytes)
 }
 
-// Asks reports whether message n is to ask for an acknowledgement, see [AskEvery], with l
-// as the limits: it is when a quarter of them is passed.
-func (o *Outbox[M]) Asks(n uint64, l OutboxLimits) bool {
-	return n%AskEvery == 0 && o.Full(l.Quarter())
+// Within reports whether o is not Full, and Held not more than held.
+func (o *Outbox) Within(l *OutboxLimits, held int) bool {
+	r := o.room
+	if r == nil {
+		return true
+	}
+	n, bytes := int(r.count), r.bytes()
+	return n <= l.all.messages && bytes <= l.all.bytes && bytes+n*messageCost+(len(r.apart)-r.gone)*apartCost <= held
 }
+
+// Asks reports whether message n is to ask for an acknowledgement, see [AskEvery]: it is
+// when a quarter of the limits is passed.
+func (o *Outbox) Asks(n uint64, l *OutboxLimits) bool { return n%AskEvery == 0 && o.QuarterFull(l) }
 
 // Drop takes the oldest message out, acknowledged or not; it is not ok when there is
 // none. If the other end should need it, [Outbox.Resume] will say so.
-func (o *Outbox[M]) Drop() (m M, ok bool) {
+func (o *Outbox) Drop() (ok bool) {
 	if o.Len() == 0 {
-		return m, false
+		return false
 	}
-	m = o.ring.take(o.first())
-	o.emptied()
-	return m, true
+	o.room.drop(o.first(), o.last)
+	return true
 }
 
-// Ack takes out all messages up to number n, which the other end has, and calls free for
-// each. An n that was acknowledged before does nothing.
-func (o *Outbox[M]) Ack(n uint64, free func(M)) error {
+// Ack takes out all messages up to number n, which the other end has. If nothing is left in
+// a large room, it is given to free. An n that was acknowledged before does nothing.
+func (o *Outbox) Ack(n uint64, free func(*Room)) error {
 	if n > o.last {
 		return ErrAck
 	}
 	o.acked = max(o.acked, n)
-	first := o.first()
-	if first > n {
+	r := o.room
+	if r == nil || o.first() > n {
 		return nil
 	}
-	for ; first <= n; first++ {
-		free(o.ring.take(first))
+	if r.drop(n, o.last); r.count == 0 && r.large() {
+		o.room = nil
+		free(r)
 	}
-	o.emptied()
 	return nil
 }
 
 // Resume looks whether another connection can go on behind message n, the last that the
 // other end has: those after it are to be sent again, and are there, unless the error is
 // [ErrGap]. It acknowledges nothing: what the other end has it may not have handled.
-func (o *Outbox[M]) Resume(n uint64) error {
+func (o *Outbox) Resume(n uint64) error {
 	if n > o.last {
 		return ErrAck
 	}
@@ -226,16 +247,28 @@ func (o *Outbox[M]) Resume(n uint64) error {
 }
 
 // All returns what is kept with its numbers, the oldest first.
-func (o *Outbox[M]) All() iter.Seq2[uint64, M] { return o.From(0) }
+func (o *Outbox) All() iter.Seq2[uint64, Kept] { return o.From(0) }
 
 // From is All from message n on.
-func (o *Outbox[M]) From(n uint64) iter.Seq2[uint64, M] {
-	return func(yield func(uint64, M) bool) {
-		if o.Len() == 0 {
+func (o *Outbox) From(n uint64) iter.Seq2[uint64, Kept] {
+	return func(yield func(uint64, Kept) bool) {
+		r := o.room
+		if r == nil {
 			return
 		}
-		for n := max(n, o.first()); n <= o.last; n++ {
-			if !yield(n, o.ring.place(n).m) {
+		refs := r.apart[r.gone:]
+		last := o.last
+		for n := max(n, o.first()); n <= last; n++ {
+			for len(refs) > 0 && refs[0].n < n {
+				refs = refs[1:]
+			}
+			k := Kept{}
+			if len(refs) > 0 && refs[0].n == n {
+				k = Kept{B: refs[0].b, Form: refs[0].form, Apart: true}
+			} else {
+				k = r.message(n, last)
+			}
+			if !yield(n, k) {
 				return
 			}
 		}

@@ -79,7 +79,7 @@ func (c *crowd) deliver(p *peer, m shared) {
 		c.t.Fatalf("a peer with a window of %d bytes should have %d bytes before a text, and has not", p.window.Size(), len(history))
 	}
 	bits := min(p.bits, c.bits)
-	frame, ok := c.encoder.Deflate(nil, m.plain, history, deflate.Options{WindowBits: bits, Thorough: c.rng.IntN(2) == 0})
+	frame, ok := c.encoder.Deflate(nil, m.plain, history, deflate.Options{WindowBits: bits, Thorough: c.rng.IntN(2) == 0, Shortest: c.rng.IntN(4) == 0})
 	if !ok {
 		return // it is sent as it is: that leaves no trace in any window
 	}

@@ -63,7 +63,7 @@ func (e *Encoder) DeflateContext(dst, src []byte, c *Context, o Options) (out []
 	o.WindowBits = c.bits()
 	m := e.message(dst, src, o)
 	e.scratch = c.appendTo(e.room(c.held, src))
-	if o.Thorough || len(src) > m.window/tableMessage {
+	if o.thorough() || len(src) > m.window/tableMessage {
 		if out, ok = m.behind(c.held, dst, src); ok {
 			if c.Append(src); c.fresh == 0 {
 				c.fresh = min(len(src), c.held)

@@ -14,11 +14,12 @@ func FuzzDeflateRoundTrip(f *testing.F) {
 	f.Add([]byte(`{"event":"chat","data":"hello hello hello"}`), []byte("hello"), uint8(15))
 	f.Add(bytes.Repeat([]byte("ab"), 400), bytes.Repeat([]byte("ab"), 300), uint8(0))
 	f.Add(bytes.Repeat([]byte("abcdefghijklmnopqrstuvwxyz"), 25), []byte{}, uint8(9))
-	f.Add(make([]byte, 700), make([]byte, 300), uint8(17))
+	f.Add(make([]byte, 700), make([]byte, 300), uint8(1))
+	f.Add([]byte(`{"p":12.34,"v":5.678},{"p":12.35,"v":5.679}`), []byte(`{"p":12.33,"v":5.677}`), uint8(21))
 	var used deflate.Encoder
 	var o oracle
 	f.Fuzz(func(t *testing.T, text, history []byte, option uint8) {
-		options := deflate.Options{WindowBits: 8 + int(option)%8, Thorough: option&8 != 0}
+		options := deflate.Options{WindowBits: 8 + int(option)%8, Thorough: option&8 != 0, Shortest: option&16 != 0}
 		check(t, &used, &o, text, history, options)
 		first, ok := new(deflate.Encoder).Deflate(nil, text, history, options)
 		second, ok2 := used.Deflate(nil, text, history, options)
@@ -48,7 +49,7 @@ func FuzzContext(f *testing.F) {
 			if script[0]&16 != 0 {
 				part = bytes.Repeat(part, 9) // longer than some windows
 			}
-			switch o := (deflate.Options{Thorough: script[0]&8 != 0}); script[0] % 8 {
+			switch o := (deflate.Options{Thorough: script[0]&8 != 0, Shortest: script[0]&32 != 0}); script[0] % 8 {
 			case 0, 1, 2, 3:
 				payload, ok := second.DeflateContext(nil, part, &other, o)
 				before := p.packed

@@ -18,7 +18,8 @@ import (
 // everyOption is each window with each finder.
 func everyOption() (list []deflate.Options) {
 	for bits := 8; bits <= 15; bits++ {
-		list = append(list, deflate.Options{WindowBits: bits}, deflate.Options{WindowBits: bits, Thorough: true})
+		list = append(list, deflate.Options{WindowBits: bits}, deflate.Options{WindowBits: bits, Thorough: true},
+			deflate.Options{WindowBits: bits, Shortest: true})
 	}
 	return list
 }
@@ -310,7 +311,7 @@ func TestDeflateAllocatesNothing(t *testing.T) {
 	history := german(rng, 4096)
 	out := make([]byte, 0, 100_100)
 	for _, text := range [][]byte{newMix(100).next(), newMix(2048).next(), german(rng, 100_000), noise(rng, 5000)} {
-		for _, options := range []deflate.Options{{}, {Thorough: true}, {WindowBits: 12}} {
+		for _, options := range []deflate.Options{{}, {Thorough: true}, {WindowBits: 12}, {Shortest: true}} {
 			for _, h := range [][]byte{nil, history} {
 				if n := testing.AllocsPerRun(10, func() { e.Deflate(out, text, h, options) }); n != 0 {
 					t.Errorf("%d bytes, %d of history, %+v: %v allocations", len(text), len(h), options, n)
@@ -330,6 +331,10 @@ func TestEncoderIsSmall(t *testing.T) {
 	e.Deflate(make([]byte, 0, len(text)), text, text[:1<<15], deflate.Options{Thorough: true})
 	if n := e.Kept(); n > 144<<10 {
 		t.Errorf("after 1 MiB an encoder holds %d bytes besides", n)
+	}
+	e.Deflate(make([]byte, 0, 2048), text[:2048], text[:1<<15], deflate.Options{Shortest: true})
+	if n := e.Kept(); n > (144+72)<<10 {
+		t.Errorf("after a message in its shortest form an encoder holds %d bytes besides", n)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestRoundTripVolume(t *testing.T) {
 			volumeOfContext(t, rng, &e, &o, &n)
 			continue
 		}
-		options := deflate.Options{WindowBits: 8 + rng.IntN(8), Thorough: rng.IntN(4) == 0}
+		options := deflate.Options{WindowBits: 8 + rng.IntN(8), Thorough: rng.IntN(4) == 0, Shortest: rng.IntN(4) == 0}
 		size := []int{30, 200, 1000, 5000, 50_000, 150_000}[rng.IntN(6)]
 		takeover := rng.IntN(2) == 0
 		var history []byte
@@ -81,7 +81,7 @@ func volumeOfContext(t *testing.T, rng *rand.Rand, e *deflate.Encoder, o *oracle
 			c.Append(text)
 			got(text)
 		}
-		payload, ok := e.DeflateContext(nil, text, &c, deflate.Options{Thorough: rng.IntN(8) == 0})
+		payload, ok := e.DeflateContext(nil, text, &c, deflate.Options{Thorough: rng.IntN(8) == 0, Shortest: rng.IntN(8) == 0})
 		n.messages++
 		n.plain += len(text)
 		if !ok {

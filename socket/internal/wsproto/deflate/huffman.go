@@ -88,6 +88,12 @@ func (h *huffman) build(code []codeword, count []uint32, limit int) {
 		}
 		leaf = leaf[n:]
 	}
+	h.assign(code, &lengths, longest)
+}
+
+// assign gives the gathered symbols codewords of the lengths that are in code. lengths
+// has how many there are of each, up to the longest.
+func (h *huffman) assign(code []codeword, lengths *[maxCodeBits + 1]uint16, longest int) {
 	// RFC 1951 section 3.2.2: codewords of one length are consecutive.
 	var next [maxCodeBits + 1]uint16
 	first := uint16(0)
@@ -101,6 +107,21 @@ func (h *huffman) build(code []codeword, count []uint32, limit int) {
 		next[size]++
 		code[s] = codeword(c)<<8 | size
 	}
+}
+
+// canonical writes to code the codewords of the given lengths, which fill the code.
+func (h *huffman) canonical(code []codeword, length []uint8) {
+	var lengths [maxCodeBits + 1]uint16
+	h.n = 0
+	for s, k := range length {
+		if k != 0 {
+			h.used[h.n] = uint16(s)
+			h.n++
+			code[s] = codeword(k)
+			lengths[k]++
+		}
+	}
+	h.assign(code, &lengths, maxCodeBits)
 }
 
 // sort lists the used symbols by rising count.

@@ -61,6 +61,52 @@ func (h *header) add(code []codeword, used []uint16) int {
 	return next
 }
 
+// addRuns appends the lengths of both codes, as items that cost little.
+func (h *header) addRuns(length []uint8, price *[lengthSymbols]int32) {
+	for i := 0; i < len(length); {
+		k, n := uint16(length[i]), 1
+		for i+n < len(length) && length[i+n] == length[i] {
+			n++
+		}
+		i += n
+		if k == 0 {
+			for ; n >= 11; n -= min(n, 138) {
+				h.put(zeroRun[min(n, 138)])
+			}
+			if n >= 3 && price[repeatZero] <= int32(n)*price[0] {
+				h.put(zeroRun[n])
+				n = 0
+			}
+		} else {
+			h.put(k)
+			n--
+			for n >= 3 {
+				r := repeated(n, price[k], price[repeatLast])
+				if r == 0 {
+					break
+				}
+				h.put(repeatLast | uint16(r-3)<<5)
+				n -= r
+			}
+		}
+		for ; n > 0; n-- {
+			h.put(k)
+		}
+	}
+}
+
+// repeated returns how many of n equal lengths, at least 3, the next item stands for; 0
+// if it is cheaper to have each of them by itself.
+func repeated(n int, one, repeat int32) int {
+	switch {
+	case n <= 6 && int32(n)*one <= repeat:
+		return 0
+	case (n == 7 || n == 8) && repeat < int32(n-6)*one:
+		return n - 4 // and another item for the rest
+	}
+	return min(n, 6)
+}
+
 func (h *header) zeros(run int) {
 	for ; run > 138; run -= 138 {
 		h.put(repeatZeros | (138-11)<<5)
