@@ -73,6 +73,12 @@ type actor[M any] struct {
 	linger  linger
 }
 
+// supervised is an actor together with what the child of a supervisor always has.
+type supervised[M any] struct {
+	actor actor[M]
+	kin   kin
+}
+
 // rare is what many processes never need of what knows the type.
 type rare[M any] struct {
 	held    M          // that is being handled, if the policy is to take one by one; the goroutine's

@@ -18,11 +18,24 @@ type child struct {
 	prev, next *child   // in the order of their start
 
 	restarting bool
-	turn       uint32        // changes when it starts or is stopped, so that a restart that was planned before is not done
-	delay      *Timer        // until the restart; nil: there is none
-	delays     int           // in a row
-	began      time.Duration // when it was started, on the node's clock
+	turn       uint32 // changes when it starts or is stopped, so that a restart that was planned before is not done
 	restarts   int
+	waits      *waits // nil: its spec has no Backoff
+}
+
+// waits are those of a child before it is started again.
+type waits struct {
+	delay *Timer        // until the restart; nil: there is none
+	n     int           // in a row
+	began time.Duration // when it was started, on the node's clock; 0: it was not since it has ended
+}
+
+func newChild(spec *ProcessSpec) *child {
+	c := &child{spec: spec}
+	if spec.Backoff.Min > 0 {
+		c.waits = new(waits)
+	}
+	return c
 }
 
 // children are those of one supervisor.
@@ -32,6 +45,8 @@ type children struct {
 	byID        map[ProcessID]*child
 	rows        map[uint64]*childRow // by the serial numbers of their processes without the last bits
 	spare       *childRow            // was emptied last; nil: none
+	latest      *childRow            // was added to last, and is in rows; nil: none
+	latestKey   uint64               // its key
 }
 
 // childRow are the children whose processes have serial numbers in a row, as those have that
@@ -96,6 +111,9 @@ func (l *children) forgetProcess(c *child) {
 	if w.n--; w.n == 0 {
 		delete(l.rows, key)
 		l.spare = w
+		if l.latest == w {
+			l.latest = nil
+		}
 	}
 	c.serial = 0
 }
@@ -105,6 +123,20 @@ func (l *children) setProcess(c *child, p *Process) {
 	l.forgetProcess(c)
 	c.process, c.serial = p, p.serial
 	key := p.serial / childRowLen
+	w := l.latest
+	if w == nil || l.latestKey != key {
+		w = l.row(key)
+		l.latest, l.latestKey = w, key
+	}
+	w.all[p.serial%childRowLen] = c
+	w.n++
+	if c.waits != nil {
+		c.waits.began = p.node.now()
+	}
+}
+
+// row returns the row of a key, which is made if there is none.
+func (l *children) row(key uint64) *childRow {
 	w := l.rows[key]
 	if w == nil {
 		if w = l.spare; w == nil {
@@ -113,9 +145,7 @@ func (l *children) setProcess(c *child, p *Process) {
 		l.spare = nil
 		l.rows[key] = w
 	}
-	w.all[p.serial%childRowLen] = c
-	w.n++
-	c.began = p.node.now()
+	return w
 }
 
 // plan notes whether a restart of c is on its way. One that was before is not any more.
@@ -125,9 +155,9 @@ func (h *supervisor) plan(c *child, restart bool) {
 		h.awaited.set(c.spec.ID, restart)
 	}
 	c.restarting = restart
-	if c.delay != nil {
-		c.delay.Stop()
-		c.delay = nil
+	if w := c.waits; w != nil && w.delay != nil {
+		w.delay.Stop()
+		w.delay = nil
 	}
 }
 

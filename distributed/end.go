@@ -3,21 +3,25 @@ package distributed
 import "time"
 
 // kill condemns the process in a way that it cannot delay. It is called with mu held; the
-// caller starts what it returns, if that is not nil, once mu is free.
-func (p *Process) kill() (loop func()) {
-	if p.state == dead || p.killed {
-		return nil
+// caller does what it returns once mu is free.
+func (p *Process) kill() task {
+	if p.finishing || p.killed {
+		return task{} // its end is being told, and nothing is left that could delay it
 	}
 	p.killed = true
 	p.doom(ErrKilled)
-	if x := p.more(); x != nil && x.atKill != nil {
+	x := p.more()
+	if x != nil && x.atKill != nil {
 		x.atKill()
 	}
-	if p.state != idle || p.more() != nil && p.more().helpers > 0 {
+	if p.endsQuietly() {
+		return task{quiet: p}
+	}
+	if p.state != idle || x != nil && x.helpers > 0 {
 		x := p.extra()
 		x.grace = time.AfterFunc(p.node.opts.killGrace, p.giveUp)
 	}
-	return p.wake()
+	return task{loop: p.wake()}
 }
 
 // giveUp declares a process that was killed to be a zombie: its handler has not returned, or
@@ -37,6 +41,7 @@ func (p *Process) giveUp() {
 	p.mu.Unlock()
 	n.log.Error("distributed: a handler does not return", "node", n.identity.name, "process", p.ID(), "grace", n.opts.killGrace)
 	n.tell(ProcessZombie, p, ErrKilled)
+	p.mu.Lock()
 	p.finish(ErrKilled)
 }
 
@@ -70,9 +75,16 @@ func (p *Process) end(reason error, began bool) {
 	}
 	reason = p.reason // an exit that came before acted when it came
 	p.close()
+	_, unseen := own.(*PanicError)
+	unseen = unseen && own != reason
+	if !unseen && p.helpless() && (!began || !p.terminates()) {
+		p.finishing = true
+		p.finish(reason)
+		return
+	}
 	p.stats.rest(p.node.now(), p.body.handled())
 	p.mu.Unlock()
-	if _, panicked := own.(*PanicError); panicked && own != reason {
+	if unseen {
 		p.node.logCrash(p, own) // which nobody is told
 	}
 	defer p.over(reason) // Terminate may end the goroutine by runtime.Goexit
@@ -81,16 +93,31 @@ func (p *Process) end(reason error, began bool) {
 	}
 }
 
+// helpless reports whether there is no goroutine of Go. It is called with mu held.
+func (p *Process) helpless() bool {
+	x := p.more()
+	return x == nil || x.helpers == 0
+}
+
+// terminates reports whether the handler is to be asked to terminate, if it has ever begun.
+// It is called with mu held.
+func (p *Process) terminates() bool {
+	if p.killed {
+		return false
+	}
+	_, ok := p.body.handlerOf().(Terminator)
+	return ok
+}
+
 // over is the end of a process that does nothing more.
 func (p *Process) over(reason error) {
 	p.mu.Lock()
-	first := !p.finishing
-	p.finishing = true
-	p.mu.Unlock()
-	if !first {
+	if p.finishing {
+		p.mu.Unlock()
 		p.node.zombies.Add(-1) // it was killed meanwhile, and given up
 		return
 	}
+	p.finishing = true
 	p.finish(reason)
 }
 
@@ -114,36 +141,65 @@ func (p *Process) terminate(reason error) {
 	t.Terminate(p, reason)
 }
 
-// finish is the end of a process from where it is finishing: once.
+// finish is the end of a process from where it is finishing: once. It is called with mu
+// held, and gives it up.
 func (p *Process) finish(reason error) {
-	n := p.node
-	p.mu.Lock()
-	x := p.more() // nobody needs more of it from now on
-	p.mu.Unlock()
-	if x != nil {
-		p.release(x)
+	all := p.tellAll(reason, nil)
+	for len(all) > 0 {
+		all = endNext(all)
 	}
-	p.mu.Lock()
+}
+
+// tellAll is finish without the ends of those to whom that is a reason to end and who do so
+// quietly: they are appended to all, and end next. It is called with mu held, and gives it
+// up.
+func (p *Process) tellAll(reason error, all []*Process) []*Process {
+	n := p.node
+	if x := p.more(); x != nil { // nobody needs more of it from now on
+		p.mu.Unlock()
+		p.release(x)
+		p.mu.Lock()
+	}
 	if p.killed {
 		reason = ErrKilled
 	}
+	inOrder := ordered(reason)
 	p.reason, p.state = reason, dead
-	n.died(p, reason)
+	n.died(p, reason, inOrder)
 	w := p.watches
 	p.watches = nil
 	for v := w; v != nil; v = v.next {
 		v.linked = false
 	}
+	k := p.kin
+	var supervisor *Process // which most often is the only one
+	var others []*Process
+	if k != nil {
+		if k.above {
+			supervisor = k.parent
+			k.above = false
+		}
+		if k.links != nil {
+			others = p.linked(nil)
+			k.forgetLinks()
+		}
+	}
 	p.mu.Unlock()
 	n.registry.remove(p)
-	p.tellLinks(reason)
+	if supervisor != nil {
+		all = supervisor.linkEnded(p, k, reason, all)
+	}
+	for _, q := range others {
+		all = q.linkEnded(p, k, reason, all)
+	}
 	for w != nil {
 		next := w.next
 		w.prev, w.next = nil, nil
 		w.fire(reason)
 		w = next
 	}
-	n.gone(p, reason)
+	n.gone(p, reason, inOrder)
+	return all
 }
 
 // release gives up what others may want to have, and what would outlive the process.
@@ -188,43 +244,18 @@ func releaseAll(timers map[*Timer]struct{}, hooks map[any]func()) {
 	}
 }
 
-// tellLinks tells everybody who is linked to the process that it has ended.
-func (p *Process) tellLinks(reason error) {
-	p.mu.Lock()
-	k := p.kin
-	if k == nil {
-		p.mu.Unlock()
-		return
-	}
-	var supervisor *Process // which most often is the only one
-	if k.above {
-		supervisor = k.parent
-		k.above = false
-	}
-	var others []*Process
-	if k.links != nil {
-		others = p.linked(nil)
-		k.forgetLinks()
-	}
-	p.mu.Unlock()
-	if supervisor != nil {
-		supervisor.linkEnded(p, k, reason)
-	}
-	for _, q := range others {
-		q.linkEnded(p, k, reason)
-	}
-}
-
 // linkEnded tells the process that q has ended, whose kin are of, if it still knows of the
-// link to it.
-func (p *Process) linkEnded(q *Process, of *kin, reason error) {
+// link to it. If the process ends for that, and quietly, it is appended to all.
+func (p *Process) linkEnded(q *Process, of *kin, reason error, all []*Process) []*Process {
 	p.mu.Lock()
-	var loop func()
+	var t task
 	if p.kin.remove(q, of, p == of.parent) {
-		loop = p.judge(q, q.PID(), reason, byLink)
+		t = p.judge(q, q.PID(), reason, byLink)
 	}
 	p.mu.Unlock()
-	if loop != nil {
-		go loop() // owned by p: ends when there is nothing left to do
+	if t.quiet != nil {
+		return append(all, t.quiet)
 	}
+	t.do()
+	return all
 }

@@ -98,12 +98,22 @@ func (e *CallError) Unwrap() error { return e.Err }
 
 // ordered reports whether a reason is an end in good order.
 func ordered(reason error) bool {
+	switch reason {
+	case ErrNormal, ErrShutdown:
+		return true
+	case ErrKilled:
+		return false
+	}
 	return errors.Is(reason, ErrNormal) || errors.Is(reason, ErrShutdown)
 }
 
 // endsAs reports whether a reason is another one to those who act on it. How the child of a
 // supervisor has ended does not say how the supervisor has, which was in good order.
 func endsAs(reason, other error) bool {
+	switch reason {
+	case ErrNormal, ErrShutdown, ErrKilled: // as most often, and those are nothing else
+		return reason == other
+	}
 	var gaveUp *GiveUpError
 	var notStarted *StartError
 	if errors.As(reason, &gaveUp) || errors.As(reason, &notStarted) {

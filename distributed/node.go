@@ -18,6 +18,7 @@ type Node struct {
 	identity     *identity
 	opts         options
 	log          *slog.Logger
+	logs         bool // log does something
 	start        time.Time
 	registry     registry
 	kinds        sync.Map  // *kind by the reflect.Type of its messages
@@ -137,6 +138,7 @@ func NewNode(name string, opts ...Option) *Node {
 		o(&n.opts)
 	}
 	n.log = n.opts.log
+	n.logs = n.log.Handler() != slog.DiscardHandler
 	n.registry.init()
 	n.Bond = n.opts.bond
 	n.bind()
@@ -154,9 +156,9 @@ func (n *Node) Len() int { return int(n.count.Load()) }
 
 // died is told that a process is dead. It is called with the mu of the process held, so that
 // nobody sees it dead before the event is on its way: its supervisor starts another then.
-func (n *Node) died(p *Process, reason error) {
+func (n *Node) died(p *Process, reason error, inOrder bool) {
 	n.ended.Add(1)
-	if !ordered(reason) {
+	if !inOrder {
 		n.crashed.Add(1)
 	}
 	if n.events.watched.Load() {
@@ -165,8 +167,8 @@ func (n *Node) died(p *Process, reason error) {
 }
 
 // gone is told that everybody has been told that a process has ended.
-func (n *Node) gone(p *Process, reason error) {
-	if !ordered(reason) {
+func (n *Node) gone(p *Process, reason error, inOrder bool) {
+	if !inOrder {
 		n.logCrash(p, reason)
 	}
 	n.leave()
@@ -249,9 +251,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 // dismiss has a process end in good order, trapped or not.
 func (p *Process) dismiss() {
 	p.mu.Lock()
-	loop := p.condemn(ErrShutdown)
+	t := p.sentence(ErrShutdown)
 	p.mu.Unlock()
-	if loop != nil {
-		go loop() // owned by p: ends with it
-	}
+	t.do()
 }

@@ -9,7 +9,7 @@ import (
 
 // registry finds the processes of a node, by serial number and by name.
 type registry struct {
-	serials [shards]shard[uint64, *row] // by the serial numbers without their last bits
+	serials [shards]rows // by the serial numbers without their last bits
 	names   [shards]shard[ProcessID, *Process]
 }
 
@@ -43,6 +43,13 @@ func (s *shard[K, V]) shrink() {
 	s.m, s.most = m, len(m)
 }
 
+// rows is a part of the registry by serial number.
+type rows struct {
+	shard[uint64, *row]
+	latest    *row // was added to last, and is in m; nil: none
+	latestKey uint64
+}
+
 // row are the processes of rowLen serial numbers in a row, which are spawned one after the
 // other: to find a place in a map for each would be most of what it costs to spawn one.
 type row struct {
@@ -67,13 +74,16 @@ func (r *registry) add(p *Process) {
 	s := &r.serials[key%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.m[key]
-	if w == nil {
-		w = new(row)
-		s.put(key, w)
+	if s.latest == nil || s.latestKey != key { // those of one row most often come one after the other
+		w := s.m[key]
+		if w == nil {
+			w = new(row)
+			s.put(key, w)
+		}
+		s.latest, s.latestKey = w, key
 	}
-	w.all[p.serial%rowLen] = p
-	w.n++
+	s.latest.all[p.serial%rowLen] = p
+	s.latest.n++
 }
 
 func (r *registry) remove(p *Process) {
@@ -85,6 +95,9 @@ func (r *registry) remove(p *Process) {
 	w.all[p.serial%rowLen] = nil
 	if w.n--; w.n == 0 {
 		s.remove(key)
+		if s.latest == w {
+			s.latest = nil
+		}
 	}
 }
 

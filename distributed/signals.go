@@ -88,28 +88,38 @@ const (
 // reference manual, "Receiving Exit Signals".
 func (p *Process) told(sender *Process, from PID, reason error, kind exitKind) {
 	p.mu.Lock()
-	loop := p.judge(sender, from, reason, kind)
+	t := p.judge(sender, from, reason, kind)
 	p.mu.Unlock()
-	if loop != nil {
-		go loop() // owned by p: ends when there is nothing left to do
-	}
+	t.do()
 }
 
-// judge is told with mu held. The caller starts what it returns, if that is not nil, once
-// mu is free.
-func (p *Process) judge(sender *Process, from PID, reason error, kind exitKind) (loop func()) {
+// judge is told with mu held. The caller does what it returns once mu is free.
+func (p *Process) judge(sender *Process, from PID, reason error, kind exitKind) task {
 	mine := sender != nil && p.parent() == sender
 	switch {
 	case kind == byRequest && endsAs(reason, ErrKilled):
 		return p.kill()
 	case p.state >= ending:
-		return nil
+		return task{}
 	case p.trapped && !mine:
-		return p.notify(Exit{From: from, Reason: reason})
+		return task{loop: p.notify(Exit{From: from, Reason: reason})}
 	case endsAs(reason, ErrNormal) && !mine && sender != p:
-		return nil
+		return task{}
 	}
-	return p.condemn(reason)
+	return p.sentence(reason)
+}
+
+// sentence is condemn for a process that may end quietly. It is called with mu held; the
+// caller does what it returns once mu is free.
+func (p *Process) sentence(reason error) task {
+	if p.state >= ending || p.reason != nil {
+		return task{}
+	}
+	p.doom(reason)
+	if p.endsQuietly() {
+		return task{quiet: p}
+	}
+	return task{loop: p.wake()}
 }
 
 // condemn has the process end before it handles anything more. It is called with mu held;

@@ -190,14 +190,22 @@ func SpawnHandler[M any](n *Node, h Handler[M], opts ...SpawnOption) (Ref[M], er
 	if h == nil {
 		panic("distributed: SpawnHandler: nil Handler")
 	}
-	k := kindOf[M](n)
-	a := &actor[M]{kind: k, handler: h}
-	a.node, a.body, a.policy = n, a, &n.opts.mailbox
-	a.budget = PriorityNormal.budget()
 	var o *spawnOptions
 	if len(opts) > 0 {
 		o = n.optionsOf(opts)
 		defer n.freeOptions(o)
+	}
+	var a *actor[M]
+	if o != nil && o.parent != nil {
+		s := &supervised[M]{kin: kin{parent: o.parent}}
+		a, s.actor.kin = &s.actor, &s.kin
+	} else {
+		a = new(actor[M])
+	}
+	a.kind, a.handler = kindOf[M](n), h
+	a.node, a.body, a.policy = n, a, &n.opts.mailbox
+	a.budget = PriorityNormal.budget()
+	if o != nil {
 		if err := a.configure(o); err != nil {
 			return Ref[M]{}, err
 		}
@@ -249,9 +257,6 @@ func (a *actor[M]) configure(o *spawnOptions) error {
 	}
 	if o.trap && !a.takesSignal(Exit{}) {
 		panic("distributed: WithTrapExit: the handler has no HandleExit")
-	}
-	if o.parent != nil {
-		a.kin = &kin{parent: o.parent}
 	}
 	return nil
 }

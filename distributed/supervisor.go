@@ -158,10 +158,26 @@ func (s *Supervisor) Wait(ctx context.Context) error {
 // child. If there was nothing to start, see [ErrIgnore], the address is "".
 func (s *Supervisor) StartChild(ctx context.Context, spec ProcessSpec) (ProcessID, error) {
 	if spec.ID == "" && spec.Options == nil && spec.kinds() == 0 && spec.likeTemplate() {
-		return ask(ctx, s, (*supervisor).startAnother)
+		return s.startAnother(ctx)
 	}
 	more := spec // not spec, of which there would always be a copy for the supervisor then
 	return ask(ctx, s, func(h *supervisor) (ProcessID, error) { return h.startChild(more) })
+}
+
+// startAnother is StartChild for one just like the template, which is most often wanted: what
+// it asks with is used again.
+func (s *Supervisor) startAnother(ctx context.Context) (ProcessID, error) {
+	q, _ := s.h.asked.Get().(*question[ProcessID])
+	if q == nil {
+		q = &question[ProcessID]{f: (*supervisor).startAnother}
+	}
+	if err := askWith(ctx, s, q); err != nil {
+		return "", err // and the supervisor may have it still
+	}
+	got := q.got
+	q.from, q.got = From[answer[ProcessID]]{}, answer[ProcessID]{}
+	s.h.asked.Put(q)
+	return got.r, got.err
 }
 
 // TerminateChild stops a child: see [ProcessSpec.Shutdown]. The supervisor remembers it
@@ -306,16 +322,24 @@ func (q *question[R]) obey(h *supervisor) error {
 // ask has the supervisor do something, and returns what comes of it. There is no timeout but
 // that of ctx: how long a child takes to start and to end is the application's choice.
 func ask[R any](ctx context.Context, s *Supervisor, f func(h *supervisor) (R, error)) (R, error) {
-	var none R
-	a := s.ref.a
-	if p := Self(ctx); p != nil && s.h.starts(p) {
-		return none, &CallError{Process: a.ID(), Err: ErrCallingSelf}
-	}
-	w := a.node.waiter(&a.Process)
 	q := &question[R]{f: f}
-	q.from = From[answer[R]]{w, w.begin(), &q.got}
-	if err := a.call(ctx, w, q, -1); err != nil {
-		return none, &CallError{Process: a.ID(), Err: err}
+	if err := askWith(ctx, s, q); err != nil {
+		var none R
+		return none, err
 	}
 	return q.got.r, q.got.err
+}
+
+// askWith is ask with a question. The error is one of having no answer.
+func askWith[R any](ctx context.Context, s *Supervisor, q *question[R]) error {
+	a := s.ref.a
+	if p := Self(ctx); p != nil && s.h.starts(p) {
+		return &CallError{Process: a.ID(), Err: ErrCallingSelf}
+	}
+	w := a.node.waiter(&a.Process)
+	q.from = From[answer[R]]{w, w.begin(), &q.got}
+	if err := a.call(ctx, w, q, -1); err != nil {
+		return &CallError{Process: a.ID(), Err: err}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/kleeedolinux/socket.go/distributed/internal/restart"
@@ -25,6 +26,7 @@ type supervisor struct {
 	starting atomic.Pointer[Process] // the child that is being started
 	restarts atomic.Uint64           // of children, ever
 	awaited  awaited
+	asked    sync.Pool // of *question[ProcessID] that startAnother has answered
 
 	// The goroutine's own.
 	children children
@@ -75,7 +77,7 @@ func (h *supervisor) Init(p *Process) error {
 		return nil
 	}
 	for i := range h.spec.Processes {
-		c := &child{spec: &h.spec.Processes[i]}
+		c := newChild(&h.spec.Processes[i])
 		h.children.add(c)
 		if err := h.startFirst(c); err != nil {
 			h.Terminate(p, err)
@@ -268,7 +270,7 @@ func (h *supervisor) startNew(spec *ProcessSpec) (ProcessID, error) {
 	if spec.ID != "" && h.children.byID[spec.ID] != nil {
 		return "", ErrChildExists
 	}
-	c := &child{spec: spec}
+	c := newChild(spec)
 	h.children.add(c)
 	id, err := h.startNow(c)
 	if err != nil {

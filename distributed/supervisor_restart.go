@@ -30,19 +30,20 @@ func (h *supervisor) restart(c *child, ended PID, reason error) error {
 		h.startAgain(c)
 		return nil
 	}
-	if c.began != 0 && p.node.now()-c.began >= b.Max {
-		c.delays = 0
+	w := c.waits
+	if w.began != 0 && p.node.now()-w.began >= b.Max {
+		w.n = 0
 	}
-	c.began = 0
+	w.began = 0
 	turn := c.turn
-	c.delay = SendAfter(p, b.Delay(c.delays, rand.Float64()), h.self(), order(orderFunc(func(h *supervisor) error {
+	w.delay = SendAfter(p, b.Delay(w.n, rand.Float64()), h.self(), order(orderFunc(func(h *supervisor) error {
 		if c.turn == turn {
 			h.stopSiblings(c) // somebody may have started one meanwhile
 			h.startAgain(c)
 		}
 		return nil
 	})))
-	c.delays++
+	w.n++
 	return nil
 }
 

@@ -19,6 +19,7 @@ var implementations = []implementation{
 		"call":   oursCall,
 		"spawn":  oursSpawn,
 		"down":   oursDown,
+		"done":   oursDone,
 		"idle":   oursIdle,
 
 		"supervised": oursSupervised,
@@ -159,25 +160,41 @@ func (f *follower) HandleDown(*distributed.Process, distributed.Down) error {
 // wave is how many processes are stopped at a time.
 const wave = 1000
 
+// oursDown tells processes to exit that have nothing to do.
 func oursDown(n int) uint64 {
 	node := newNode()
+	return oursEnd(node, n, func(_ distributed.Ref[int], id distributed.ProcessID) {
+		if err := node.Exit(id, distributed.ErrShutdown); err != nil {
+			log.Fatal(err)
+		}
+	})
+}
+
+// oursDone has processes end by themselves.
+func oursDone(n int) uint64 {
+	return oursEnd(newNode(), n, func(r distributed.Ref[int], _ distributed.ProcessID) { distributed.Cast(r, 0) })
+}
+
+// oursEnd ends processes that one other watches, and waits until it has been told of all.
+func oursEnd(node *distributed.Node, n int, end func(distributed.Ref[int], distributed.ProcessID)) uint64 {
 	f := &follower{}
 	w := must(distributed.SpawnHandler[distributed.ProcessID](node, f))
-	all := make([]distributed.Ref[int], wave)
+	all, ids := make([]distributed.Ref[int], wave), make([]distributed.ProcessID, wave)
 	for range n / wave {
 		prepare(func() {
 			f.left, f.done = wave, make(chan struct{})
 			before := must(node.GetProcessStats(w.ID())).MessagesTotal
 			for i := range all {
 				all[i] = must(distributed.Spawn(node, func(*distributed.Process, int) error { return distributed.ErrNormal }))
-				distributed.Cast(w, all[i].ID())
+				ids[i] = all[i].ID()
+				distributed.Cast(w, ids[i])
 			}
 			for must(node.GetProcessStats(w.ID())).MessagesTotal < before+wave {
 				runtime.Gosched()
 			}
 		})
-		for _, r := range all {
-			distributed.Cast(r, 0)
+		for i, r := range all {
+			end(r, ids[i])
 		}
 		<-f.done
 	}
