@@ -55,8 +55,7 @@ func beginInRoom(out *session.Outbox, most int) (b []byte, apart bool) {
 
 // keepApart keeps a message that others have too in out, without numbers.
 func keepApart(out *session.Outbox, m *transport.PreparedMessage) {
-	p := m.Payload()
-	out.AddApart(p, formOf(m.Type(), 0), len(p))
+	out.AddShared(m, m.Type() == transport.MessageBinary)
 }
 
 // formOf is that of a message with so many bytes of numbers in front.

@@ -38,7 +38,7 @@ func NewOutboxLimits(bytes, messages int) OutboxLimits {
 //
 // Messages lie one behind the other in a [Room], which whoever owns the Outbox gives it,
 // and gets back; those that others have too, or that are large, stay where they are
-// ([Outbox.AddApart]).
+// ([Outbox.AddApart], [Outbox.AddShared]).
 //
 // It never refuses a message: whether there is room for it within the limits is
 // [Outbox.Full], and what to do then is for the caller to decide, who can drop the oldest.
@@ -66,7 +66,7 @@ func (f Form) Binary() bool { return f&BinaryForm != 0 }
 type Kept struct {
 	B     []byte // good until the Outbox is changed, unless it lies apart
 	Form  Form
-	Apart bool // B is what was given to [Outbox.AddApart]
+	Apart bool // B is what was given to [Outbox.AddApart] or [Outbox.AddShared]
 }
 
 // Begin returns the empty end of the room, for a message of at most most bytes to be
@@ -109,11 +109,21 @@ func (o *Outbox) Add(b []byte, f Form, size int) uint64 {
 // AddApart is Add for a message that stays where it is, and must not be changed any more.
 // Without a room it makes a small one.
 func (o *Outbox) AddApart(b []byte, f Form, size int) uint64 {
+	return o.addApart(&own{b, f, size}, size, f.Binary())
+}
+
+// AddShared is AddApart for a message without numbers that others keep too, and counts for its
+// payload.
+func (o *Outbox) AddShared(m Shared, binary bool) uint64 {
+	return o.addApart(m, len(m.Payload()), binary)
+}
+
+func (o *Outbox) addApart(m Shared, size int, binary bool) uint64 {
 	if o.room == nil {
 		o.room = NewRoom(0)
 	}
 	o.last++
-	o.room.addApart(apart{n: o.last, b: b, form: f, size: size})
+	o.room.addApart(o.last, m, size, binary)
 	return o.last
 }
 
@@ -258,18 +268,13 @@ func (o *Outbox) From(n uint64) iter.Seq2[uint64, Kept] {
 		}
 		refs := r.apart[r.gone:]
 		last := o.last
-		for n := max(n, o.first()); n <= last; n++ {
-			for len(refs) > 0 && refs[0].n < n {
-				refs = refs[1:]
-			}
-			k := Kept{}
-			if len(refs) > 0 && refs[0].n == n {
-				k = Kept{B: refs[0].b, Form: refs[0].form, Apart: true}
-			} else {
-				k = r.message(n, last)
-			}
-			if !yield(n, k) {
+		for m := o.first(); m <= last; m++ {
+			apart := r.end(m).isApart()
+			if m >= n && !yield(m, r.message(m, last, refs)) {
 				return
+			}
+			if apart {
+				refs = refs[1:]
 			}
 		}
 	}

@@ -100,9 +100,16 @@ func TestOutboxKeepsExactlyWhatIsNotAcknowledged(t *testing.T) {
 				}
 				free(r)
 			case what == 4:
-				m := message{last + 1, fmt.Sprint("shared ", seed, step), session.Form(rng.IntN(256)), rng.IntN(100), true}
-				if n := o.AddApart([]byte(m.text), m.form, m.size); n != m.n {
-					t.Fatalf("seed %d: AddApart = %d, want %d", seed, n, m.n)
+				m := message{last + 1, fmt.Sprint("apart ", seed, step), session.Form(rng.IntN(256)), rng.IntN(100), true}
+				n := uint64(0)
+				if rng.IntN(2) == 0 {
+					m.form, m.size = m.form&session.BinaryForm, len(m.text)
+					n = o.AddShared(shared(m.text), m.form.Binary())
+				} else {
+					n = o.AddApart([]byte(m.text), m.form, m.size)
+				}
+				if n != m.n {
+					t.Fatalf("seed %d: a message apart has number %d, want %d", seed, n, m.n)
 				}
 				last, model = m.n, append(model, m)
 			default:
@@ -324,13 +331,18 @@ func TestOutboxReturnsItsRoomWhenALargeOneIsEmpty(t *testing.T) {
 	}
 }
 
+// shared is a message that others keep too.
+type shared []byte
+
+func (s shared) Payload() []byte { return s }
+
 // TestOutboxDoesNotCopyWhatLiesApart, which thousands keep at a time, and gives it up when it is
 // acknowledged.
 func TestOutboxDoesNotCopyWhatLiesApart(t *testing.T) {
 	var o session.Outbox
 	p := []byte("shared")
 	for range 40 {
-		o.AddApart(p, 0, len(p))
+		o.AddShared(shared(p), false)
 	}
 	for n, k := range o.All() {
 		if &k.B[0] != &p[0] || !k.Apart {

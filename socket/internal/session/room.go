@@ -19,24 +19,48 @@ type Room struct {
 	sum, before uint32
 	count       uint32 // of messages
 
-	apart      []apart // messages that lie elsewhere, the oldest first
-	gone       int     // how many of them, in front, are not kept any more
+	apart      []Shared // messages that lie elsewhere, the oldest first
+	gone       int      // how many of them, in front, are not kept any more
 	apartBytes int
+}
+
+// Shared is a message that others keep too: one that does not change any more, without
+// numbers.
+type Shared interface{ Payload() []byte }
+
+// own is a message that lies elsewhere, and only for this Room.
+type own struct {
+	b    []byte
+	form Form
+	size int
+}
+
+func (o *own) Payload() []byte { return o.b }
+
+// apartSize returns for how many bytes a message counts that lies elsewhere.
+func apartSize(s Shared) int {
+	if o, ok := s.(*own); ok {
+		return o.size
+	}
+	return len(s.Payload())
 }
 
 // end is a message in the ring.
 type end struct {
-	at    uint32 // its place in the log, where its form is, and its bytes behind that
+	at    uint32 // its place in the log, where its form is, and its bytes behind that; and marks
 	bytes uint32 // of all messages in the log up to this one, mod 1<<32
 }
 
-// apart is message n if that lies elsewhere. It takes no place in the log.
-type apart struct {
-	n    uint64
-	b    []byte
-	size int
-	form Form
-}
+// Marks of an end, above the place: the message takes none in the log, it is the next of those
+// that lie elsewhere; and it is binary.
+const (
+	apartMark  = 1 << 31
+	binaryMark = 1 << 30
+)
+
+func (e *end) place() uint32 { return e.at &^ (apartMark | binaryMark) }
+
+func (e *end) isApart() bool { return e.at&apartMark != 0 }
 
 // Sizes of what a Room has.
 const (
@@ -109,15 +133,20 @@ func (r *Room) add(n uint64, b []byte, f Form, size int) {
 	r.place(n, r.next)
 }
 
-func (r *Room) addApart(a apart) {
+// addApart keeps message n, which lies elsewhere.
+func (r *Room) addApart(n uint64, m Shared, size int, binary bool) {
 	if r.gone > 0 && len(r.apart) == cap(r.apart) && r.gone >= len(r.apart)/2 {
 		left := copy(r.apart, r.apart[r.gone:])
 		clear(r.apart[left:])
 		r.apart, r.gone = r.apart[:left], 0
 	}
-	r.apart = append(r.apart, a)
-	r.apartBytes += a.size
-	r.place(a.n, r.head)
+	r.apart = append(r.apart, m)
+	r.apartBytes += size
+	at := r.head | apartMark
+	if binary {
+		at |= binaryMark
+	}
+	r.place(n, at)
 }
 
 // place enters message n, which is the newest, in the ring.
@@ -140,29 +169,38 @@ func (r *Room) grow(n uint64) {
 
 // undo takes out message n, which is the newest.
 func (r *Room) undo(n uint64) {
-	if i := len(r.apart) - 1; i >= r.gone && r.apart[i].n == n {
-		r.apartBytes -= r.apart[i].size
-		r.apart[i] = apart{}
+	e := *r.end(n)
+	if i := len(r.apart) - 1; e.isApart() {
+		r.apartBytes -= apartSize(r.apart[i])
+		r.apart[i] = nil
 		r.apart = r.apart[:i]
 	}
 	if r.count--; r.count == 0 {
 		r.emptied()
 		return
 	}
-	r.head, r.sum = r.end(n).at, r.end(n-1).bytes
+	r.head, r.sum = e.place(), r.end(n-1).bytes
 }
 
 // drop takes out all messages up to n, which is there, as is the newest, last.
 func (r *Room) drop(n, last uint64) {
-	for ; r.gone < len(r.apart) && r.apart[r.gone].n <= n; r.gone++ {
-		r.apartBytes -= r.apart[r.gone].size
-		r.apart[r.gone] = apart{}
-	}
-	if r.count = uint32(last - n); r.count == 0 {
+	if n == last {
+		clear(r.apart[r.gone:])
+		r.count, r.apartBytes = 0, 0
 		r.emptied()
 		return
 	}
-	r.before, r.tail = r.end(n).bytes, r.end(n+1).at
+	if r.gone < len(r.apart) {
+		for m := last + 1 - uint64(r.count); m <= n; m++ {
+			if r.end(m).isApart() {
+				r.apartBytes -= apartSize(r.apart[r.gone])
+				r.apart[r.gone] = nil
+				r.gone++
+			}
+		}
+	}
+	r.count = uint32(last - n)
+	r.before, r.tail = r.end(n).bytes, r.end(n+1).place()
 }
 
 // emptied begins again at the begin of the log, which the processor has seen last.
@@ -185,23 +223,33 @@ func (r *Room) bytes() int { return int(r.sum-r.before) + r.apartBytes }
 // more if it lies apart.
 const (
 	messageCost = 24
-	apartCost   = 48
+	apartCost   = 16
 )
 
 func (r *Room) held() int {
 	return r.bytes() + int(r.count)*messageCost + (len(r.apart)-r.gone)*apartCost
 }
 
-// message returns message n, which lies in the log.
-func (r *Room) message(n, last uint64) Kept {
-	at, end := r.end(n).at, r.head
-	if n < last {
-		end = r.end(n + 1).at
+// message returns message n. If it lies elsewhere it is the first of refs.
+func (r *Room) message(n, last uint64, refs []Shared) Kept {
+	e, end := r.end(n), r.head
+	if e.isApart() {
+		if o, ok := refs[0].(*own); ok {
+			return Kept{B: o.b, Form: o.form, Apart: true}
+		}
+		k := Kept{B: refs[0].Payload(), Apart: true}
+		if e.at&binaryMark != 0 {
+			k.Form = BinaryForm
+		}
+		return k
 	}
-	if end <= at { // the next has begun at the begin
+	if n < last {
+		end = r.end(n + 1).place()
+	}
+	if end <= e.at { // the next has begun at the begin
 		end = r.wrap
 	}
-	return Kept{B: r.log[at+1 : end : end], Form: Form(r.log[at])}
+	return Kept{B: r.log[e.at+1 : end : end], Form: Form(r.log[e.at])}
 }
 
 // moveTo moves everything, of which the newest is message last, to another room, which is
@@ -221,8 +269,8 @@ func (r *Room) moveTo(to *Room, last uint64) {
 	}
 	for n := last + 1 - uint64(r.count); n <= last; n++ {
 		e := ends[n&uint64(len(ends)-1)]
-		if e.at >= r.tail {
-			e.at -= r.tail
+		if e.place() >= r.tail {
+			e.at -= r.tail // not below the marks
 		} else {
 			e.at += front
 		}
