@@ -35,6 +35,8 @@ type fanout struct {
 	queued load                      // not written
 	feeder feeder
 
+	latest atomic.Pointer[sharedList] // what was kept last that many sessions keep; nil between two bursts
+
 	mu      sync.Mutex // guards the fields below
 	log     []post
 	empty   []post        // for the next log
@@ -280,6 +282,7 @@ func (f *fanout) rest() bool {
 	if len(f.log) > 0 {
 		return false
 	}
+	f.latest.Store(nil)
 	f.running, f.load = false, load{}
 	f.endRound()
 	return true

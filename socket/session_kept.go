@@ -53,9 +53,48 @@ func beginInRoom(out *session.Outbox, most int) (b []byte, apart bool) {
 	return out.Begin(most), false
 }
 
-// keepApart keeps a message that others have too in out, without numbers.
-func keepApart(out *session.Outbox, m *transport.PreparedMessage) {
-	out.AddShared(m, m.Type() == transport.MessageBinary)
+// sharedList is a list of messages that many sessions keep, in one piece of memory for all.
+type sharedList struct {
+	messages []*transport.PreparedMessage
+	size     int // bytes of all
+}
+
+// Message is that of session.List.
+func (s *sharedList) Message(i int) (b []byte, f session.Form, size int) {
+	m := s.messages[i]
+	b = m.Payload()
+	return b, formOf(m.Type(), 0), len(b)
+}
+
+// sharedOf returns the list of messages, which most often is that of the last call: one
+// socket after the other is sent the same.
+func (f *fanout) sharedOf(messages []*transport.PreparedMessage) *sharedList {
+	if s := f.latest.Load(); s != nil && len(s.messages) == len(messages) && &s.messages[0] == &messages[0] {
+		return s
+	}
+	s := &sharedList{messages: messages}
+	for _, m := range messages {
+		s.size += len(m.Payload())
+	}
+	f.latest.Store(s)
+	return s
+}
+
+// keep keeps the first n messages of the list in out.
+func (s *sharedList) keep(out *session.Outbox, n int) {
+	size := s.size
+	if n < len(s.messages) {
+		size = 0
+		for _, m := range s.messages[:n] {
+			size += len(m.Payload())
+		}
+	}
+	out.AddList(s, 0, n, size)
+}
+
+// keepOne keeps one message of the list in out.
+func (s *sharedList) keepOne(out *session.Outbox, i int) {
+	out.AddList(s, i, 1, len(s.messages[i].Payload()))
 }
 
 // formOf is that of a message with so many bytes of numbers in front.

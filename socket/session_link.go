@@ -195,11 +195,11 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 	messages := b.Messages()
 	u := l.current()
 	if u == nil || l.lags() || l.over {
-		for i, m := range messages {
+		for i := range messages {
 			if l.over {
 				return i, errSessionOver
 			}
-			keepApart(&l.out, m)
+			l.c.server.fanout.sharedOf(messages).keepOne(&l.out, i)
 			if err := l.keptForLater(); err != nil {
 				return i, err
 			}
@@ -207,7 +207,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		return len(messages), nil
 	}
 	first := l.next(u)
-	n, err := first.stage(u, b, l.out.QuarterFull(&l.c.server.opts.kept))
+	n, err := first.stage(u, b, l.out.Asking(&l.c.server.opts.kept))
 	if n > 0 {
 		if l.said = true; first.ack > 0 {
 			l.in.Ack()
@@ -217,8 +217,8 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 		n, err = len(messages), nil // the connection is lost, which l is about to be told
 		l.said = false
 	}
-	for _, m := range messages[:n] {
-		keepApart(&l.out, m)
+	if n > 0 {
+		l.c.server.fanout.sharedOf(messages).keep(&l.out, n)
 	}
 	l.bound()
 	return n, err

@@ -298,12 +298,12 @@ func TestSessionOfTheServerAcknowledgesInABurst(t *testing.T) {
 		}
 		echoes = false
 		burst = nil
-		for i := 81; i <= 400; i++ {
+		for i := 81; i <= 700; i++ {
 			burst = append(burst, fmt.Sprintf(`{"event":"s","data":"%d:"}`, i))
 		}
 		p.say(burst...)
-		p.want(`{"ack":`+strconv.Itoa(acked+128)+`}`, `{"ack":`+strconv.Itoa(acked+256)+`}`)
-		p.want(`{"ack":400}`) // seconds later
+		p.want(`{"ack":`+strconv.Itoa(acked+256)+`}`, `{"ack":`+strconv.Itoa(acked+512)+`}`)
+		p.want(`{"ack":700}`) // seconds later
 	}, websocket)
 }
 

@@ -24,9 +24,9 @@ func (f *fanout) miss(c *conn, messages ...*transport.PreparedMessage) {
 		out = new(session.Outbox)
 		f.missed[c] = out
 	}
-	for _, m := range messages {
+	for i := range messages {
 		// As much as a session keeps: a handler that takes long may hold up the end.
-		keepApart(out, m)
+		f.sharedOf(messages).keepOne(out, i)
 		for out.Full(&f.server.opts.kept) {
 			out.Drop() // which is counted
 		}

@@ -20,7 +20,7 @@ const (
 // ackEvery is how many messages a client handles before it acknowledges them by
 // themselves, and ackAlong how many before whatever it sends takes that along.
 const (
-	ackEvery = 128
+	ackEvery = 256
 	ackAlong = 32
 )
 

@@ -9,8 +9,8 @@ func (r *Room) SetSum(n uint32) { r.sum, r.before = n, n }
 // Holds returns how many messages a room keeps, and how many it still refers to.
 func (r *Room) Holds() (kept, apart int) {
 	for _, a := range r.apart[:cap(r.apart)] {
-		if a != nil {
-			apart++
+		if a.list != nil {
+			apart += max(int(a.count), 1)
 		}
 	}
 	return int(r.count), apart

@@ -8,8 +8,8 @@ import (
 // How much comes before it is acknowledged by itself. What is sent the other way in the
 // meantime may carry an acknowledgement with it for nothing.
 const (
-	ackMessages = 128
-	ackBytes    = 32 << 10
+	ackMessages = 256
+	ackBytes    = 64 << 10
 )
 
 // manyMessages is how many that are not acknowledged are enough to take an

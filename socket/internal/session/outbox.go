@@ -21,7 +21,11 @@ const (
 )
 
 // OutboxLimits bounds an [Outbox].
-type OutboxLimits struct{ all, quarter limits }
+type OutboxLimits struct {
+	all     limits
+	asking  limits // beyond which an acknowledgement is asked for
+	quarter limits
+}
 
 type limits struct{ bytes, messages int }
 
@@ -29,7 +33,8 @@ type limits struct{ bytes, messages int }
 // negative value no bound.
 func NewOutboxLimits(bytes, messages int) OutboxLimits {
 	all := limits{bound(bytes, DefaultOutboxBytes), bound(messages, DefaultOutboxMessages)}
-	return OutboxLimits{all, limits{max(all.bytes/4, 1), max(all.messages/4, 1)}}
+	part := func(eighths int) limits { return limits{max(all.bytes/8*eighths, 1), max(all.messages/8*eighths, 1)} }
+	return OutboxLimits{all: all, asking: part(3), quarter: part(2)}
 }
 
 // Outbox numbers the messages of one direction of a session, and keeps them until the
@@ -38,7 +43,7 @@ func NewOutboxLimits(bytes, messages int) OutboxLimits {
 //
 // Messages lie one behind the other in a [Room], which whoever owns the Outbox gives it,
 // and gets back; those that others have too, or that are large, stay where they are
-// ([Outbox.AddApart], [Outbox.AddShared]).
+// ([Outbox.AddApart], [Outbox.AddList]).
 //
 // It never refuses a message: whether there is room for it within the limits is
 // [Outbox.Full], and what to do then is for the caller to decide, who can drop the oldest.
@@ -66,7 +71,7 @@ func (f Form) Binary() bool { return f&BinaryForm != 0 }
 type Kept struct {
 	B     []byte // good until the Outbox is changed, unless it lies apart
 	Form  Form
-	Apart bool // B is what was given to [Outbox.AddApart] or [Outbox.AddShared]
+	Apart bool // B is what was given to [Outbox.AddApart], or is of an [Outbox.AddList]
 }
 
 // Begin returns the empty end of the room, for a message of at most most bytes to be
@@ -109,22 +114,22 @@ func (o *Outbox) Add(b []byte, f Form, size int) uint64 {
 // AddApart is Add for a message that stays where it is, and must not be changed any more.
 // Without a room it makes a small one.
 func (o *Outbox) AddApart(b []byte, f Form, size int) uint64 {
-	return o.addApart(&own{b, f, size}, size, f.Binary())
+	o.AddList(&own{b, f, size}, 0, 1, size)
+	return o.last
 }
 
-// AddShared is AddApart for a message without numbers that others keep too, and counts for its
-// payload.
-func (o *Outbox) AddShared(m Shared, binary bool) uint64 {
-	return o.addApart(m, len(m.Payload()), binary)
-}
-
-func (o *Outbox) addApart(m Shared, size int, binary bool) uint64 {
+// AddList is AddApart for count messages of a list, from element from on, which count for size
+// bytes together. It takes about what one message does.
+func (o *Outbox) AddList(l List, from, count, size int) {
+	if count == 0 {
+		return
+	}
 	if o.room == nil {
 		o.room = NewRoom(0)
 	}
-	o.last++
-	o.room.addApart(o.last, m, size, binary)
-	return o.last
+	first := o.last + 1
+	o.last += uint64(count)
+	o.room.addRun(run{list: l, first: first, from: uint32(from), count: uint32(count), size: size})
 }
 
 // Undo takes the newest message out again, which nobody has seen.
@@ -211,9 +216,13 @@ func (o *Outbox) Within(l *OutboxLimits, held int) bool {
 	return n <= l.all.messages && bytes <= l.all.bytes && bytes+n*messageCost+(len(r.apart)-r.gone)*apartCost <= held
 }
 
-// Asks reports whether message n is to ask for an acknowledgement, see [AskEvery]: it is
-// when a quarter of the limits is passed.
-func (o *Outbox) Asks(n uint64, l *OutboxLimits) bool { return n%AskEvery == 0 && o.QuarterFull(l) }
+// Asks reports whether message n is to ask for an acknowledgement, see [AskEvery] and
+// [Outbox.Asking].
+func (o *Outbox) Asks(n uint64, l *OutboxLimits) bool { return n%AskEvery == 0 && o.Asking(l) }
+
+// Asking is Full for three eighths of l, which are passed before the other end acknowledges by
+// itself if l is less than the default.
+func (o *Outbox) Asking(l *OutboxLimits) bool { return o.exceeds(&l.asking) }
 
 // Drop takes the oldest message out, acknowledged or not; it is not ok when there is
 // none. If the other end should need it, [Outbox.Resume] will say so.
@@ -266,15 +275,22 @@ func (o *Outbox) From(n uint64) iter.Seq2[uint64, Kept] {
 		if r == nil {
 			return
 		}
-		refs := r.apart[r.gone:]
+		runs := r.apart[r.gone:]
 		last := o.last
-		for m := o.first(); m <= last; m++ {
-			apart := r.end(m).isApart()
-			if m >= n && !yield(m, r.message(m, last, refs)) {
-				return
+		for n := max(n, o.first()); n <= last; n++ {
+			for len(runs) > 0 && runs[0].first+uint64(runs[0].count) <= n {
+				runs = runs[1:]
 			}
-			if apart {
-				refs = refs[1:]
+			var k Kept
+			if r.end(n).isApart() {
+				x := &runs[0]
+				b, f, _ := x.list.Message(int(x.from) + int(n-x.first))
+				k = Kept{B: b, Form: f, Apart: true}
+			} else {
+				k = r.message(n, last)
+			}
+			if !yield(n, k) {
+				return
 			}
 		}
 	}

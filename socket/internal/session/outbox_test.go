@@ -22,23 +22,33 @@ func add(o *session.Outbox, text string, f session.Form, size int) uint64 {
 // nobody is for those who do not want a room back.
 func nobody(*session.Room) {}
 
+// message is one as a model keeps it.
+type message struct {
+	n     uint64
+	text  string
+	form  session.Form
+	size  int
+	apart bool
+}
+
+// messages is a list of some that lie elsewhere.
+type messages struct{ of []message }
+
+func (l *messages) Message(i int) ([]byte, session.Form, int) {
+	return []byte(l.of[i].text), l.of[i].form, l.of[i].size
+}
+
 // TestOutboxKeepsExactlyWhatIsNotAcknowledged compares an Outbox with a slice, over random
 // sequences of what can be done to it, messages of all sizes, and rooms that go from one Outbox
 // to the next. The bytes are counted to where they begin at 0 again.
 func TestOutboxKeepsExactlyWhatIsNotAcknowledged(t *testing.T) {
-	type message struct {
-		n     uint64
-		text  string
-		form  session.Form
-		size  int
-		apart bool
-	}
 	var spare []*session.Room
 	for seed := range uint64(500) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		var o session.Outbox
 		var model []message
 		var last, acked uint64
+		list, listed := &messages{}, 0
 		grown := 0
 		free := func(r *session.Room) {
 			if r != nil {
@@ -99,19 +109,29 @@ func TestOutboxKeepsExactlyWhatIsNotAcknowledged(t *testing.T) {
 					t.Fatalf("seed %d: Shrink gives a room up with %d messages", seed, len(model))
 				}
 				free(r)
-			case what == 4:
+			case what == 4 && rng.IntN(2) == 0:
 				m := message{last + 1, fmt.Sprint("apart ", seed, step), session.Form(rng.IntN(256)), rng.IntN(100), true}
-				n := uint64(0)
-				if rng.IntN(2) == 0 {
-					m.form, m.size = m.form&session.BinaryForm, len(m.text)
-					n = o.AddShared(shared(m.text), m.form.Binary())
-				} else {
-					n = o.AddApart([]byte(m.text), m.form, m.size)
-				}
-				if n != m.n {
-					t.Fatalf("seed %d: a message apart has number %d, want %d", seed, n, m.n)
+				if n := o.AddApart([]byte(m.text), m.form, m.size); n != m.n {
+					t.Fatalf("seed %d: AddApart = %d, want %d", seed, n, m.n)
 				}
 				last, model = m.n, append(model, m)
+			case what == 4:
+				// A list that goes on where the last one was left off, most often.
+				if rng.IntN(3) == 0 || listed == len(list.of) {
+					list, listed = &messages{}, 0
+					for i := range 1 + rng.IntN(40) {
+						list.of = append(list.of, message{0, fmt.Sprint("listed ", seed, step, i), session.Form(rng.IntN(256)), rng.IntN(100), true})
+					}
+				}
+				count, size := rng.IntN(len(list.of)-listed+1), 0
+				for i, m := range list.of[listed:][:count] {
+					m.n = last + 1 + uint64(i)
+					size += m.size
+					model = append(model, m)
+				}
+				o.AddList(list, listed, count, size)
+				listed += count
+				last += uint64(count)
 			default:
 				text := bytes.Repeat([]byte{byte(step)}, rng.IntN(longest))
 				m := message{last + 1, string(text), session.Form(rng.IntN(256)), len(text) + rng.IntN(2), false}
@@ -273,19 +293,19 @@ func TestOutboxAllocatesNothingWhenMessagesComeAndGo(t *testing.T) {
 	}
 }
 
-// TestOutboxAsksWhenAQuarterOfItsRoomIsTaken, with limits of all kinds: the other end does not
+// TestOutboxAsksWhenThreeEighthsOfItsRoomAreTaken, with limits of all kinds: the other end does not
 // know them, and must acknowledge long before they are reached.
-func TestOutboxAsksWhenAQuarterOfItsRoomIsTaken(t *testing.T) {
+func TestOutboxAsksWhenThreeEighthsOfItsRoomAreTaken(t *testing.T) {
 	for _, tt := range []struct {
 		bytes, messages int
 		first           uint64 // number of the first message of 100 bytes that asks; 0: none of 10,000
 	}{
-		{0, 0, 288},
+		{0, 0, 416},
 		{-1, -1, 0},
 		{-1, 64, 32},
 		{-1, 1, 32},
 		{8 << 10, -1, 32},
-		{64 << 10, -1, 192},
+		{64 << 10, -1, 256},
 	} {
 		var out session.Outbox
 		var first uint64
@@ -307,7 +327,7 @@ func TestOutboxReturnsItsRoomWhenALargeOneIsEmpty(t *testing.T) {
 	for _, tt := range []struct {
 		size, messages int
 		large          bool
-	}{{64, 1, false}, {16 << 10, 1, false}, {32 << 10, 1, true}, {1 << 10, 129, true}} {
+	}{{64, 1, false}, {16 << 10, 1, false}, {32 << 10, 1, true}, {1 << 10, 512, false}, {1 << 10, 513, true}} {
 		var o session.Outbox
 		room := session.NewRoom(tt.size)
 		o.Move(room)
@@ -331,19 +351,17 @@ func TestOutboxReturnsItsRoomWhenALargeOneIsEmpty(t *testing.T) {
 	}
 }
 
-// shared is a message that others keep too.
-type shared []byte
+// shared is a list of one message again and again.
+type shared struct{ b []byte }
 
-func (s shared) Payload() []byte { return s }
+func (s *shared) Message(int) ([]byte, session.Form, int) { return s.b, 0, len(s.b) }
 
 // TestOutboxDoesNotCopyWhatLiesApart, which thousands keep at a time, and gives it up when it is
 // acknowledged.
 func TestOutboxDoesNotCopyWhatLiesApart(t *testing.T) {
 	var o session.Outbox
 	p := []byte("shared")
-	for range 40 {
-		o.AddShared(shared(p), false)
-	}
+	o.AddList(&shared{p}, 0, 40, 40*len(p))
 	for n, k := range o.All() {
 		if &k.B[0] != &p[0] || !k.Apart {
 			t.Fatalf("message %d is a copy", n)

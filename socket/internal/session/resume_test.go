@@ -34,7 +34,7 @@ func TestInboxOwesAcknowledgements(t *testing.T) {
 	if in.Owes() || in.Many() || in.Due() {
 		t.Error("owes before anything has come")
 	}
-	const most = 128
+	const most = 256
 	for n := uint64(1); n < most; n++ {
 		in.Take(n)
 		if in.Owes() && n == 1 {
@@ -53,8 +53,8 @@ func TestInboxOwesAcknowledgements(t *testing.T) {
 		t.Errorf("Ack = %d, and owes %v, many %v, due %v", n, in.Owes(), in.Many(), in.Due())
 	}
 	in.Take(most + 1)
-	if in.Handled(most+1, 40_000, false); !in.Due() {
-		t.Error("40,000 bytes are not due")
+	if in.Handled(most+1, 70_000, false); !in.Due() {
+		t.Error("70,000 bytes are not due")
 	}
 }
 

@@ -19,14 +19,26 @@ type Room struct {
 	sum, before uint32
 	count       uint32 // of messages
 
-	apart      []Shared // messages that lie elsewhere, the oldest first
-	gone       int      // how many of them, in front, are not kept any more
+	apart      []run // of messages that lie elsewhere, the oldest first
+	gone       int   // how many of the runs, in front, are not kept any more
 	apartBytes int
 }
 
-// Shared is a message that others keep too: one that does not change any more, without
-// numbers.
-type Shared interface{ Payload() []byte }
+// List is a list of messages that lie elsewhere, which others may keep too, as a pointer.
+// Neither it nor they change any more.
+type List interface {
+	// Message returns a message, and for how many bytes it counts.
+	Message(i int) (b []byte, f Form, size int)
+}
+
+// run are messages of a list: message first is its element from, and so on.
+type run struct {
+	list  List
+	first uint64
+	from  uint32
+	count uint32
+	size  int // what all of them count for, bytes
+}
 
 // own is a message that lies elsewhere, and only for this Room.
 type own struct {
@@ -35,15 +47,7 @@ type own struct {
 	size int
 }
 
-func (o *own) Payload() []byte { return o.b }
-
-// apartSize returns for how many bytes a message counts that lies elsewhere.
-func apartSize(s Shared) int {
-	if o, ok := s.(*own); ok {
-		return o.size
-	}
-	return len(s.Payload())
-}
+func (o *own) Message(int) ([]byte, Form, int) { return o.b, o.form, o.size }
 
 // end is a message in the ring.
 type end struct {
@@ -51,14 +55,10 @@ type end struct {
 	bytes uint32 // of all messages in the log up to this one, mod 1<<32
 }
 
-// Marks of an end, above the place: the message takes none in the log, it is the next of those
-// that lie elsewhere; and it is binary.
-const (
-	apartMark  = 1 << 31
-	binaryMark = 1 << 30
-)
+// apartMark, above the place, says that the message takes none in the log, but lies elsewhere.
+const apartMark = 1 << 31
 
-func (e *end) place() uint32 { return e.at &^ (apartMark | binaryMark) }
+func (e *end) place() uint32 { return e.at &^ apartMark }
 
 func (e *end) isApart() bool { return e.at&apartMark != 0 }
 
@@ -66,7 +66,7 @@ func (e *end) isApart() bool { return e.at&apartMark != 0 }
 const (
 	fewEnds   = 16       // places in the ring of a new one
 	largeLog  = 16 << 10 // bytes of the log of one that is given up when it is empty,
-	largeRing = 128      // or places in its ring
+	largeRing = 512      // or places in its ring
 )
 
 // NewRoom returns an empty room with a log of size bytes, at most 1 GiB.
@@ -133,20 +133,25 @@ func (r *Room) add(n uint64, b []byte, f Form, size int) {
 	r.place(n, r.next)
 }
 
-// addApart keeps message n, which lies elsewhere.
-func (r *Room) addApart(n uint64, m Shared, size int, binary bool) {
+// addRun keeps messages from x.first on, which lie elsewhere.
+func (r *Room) addRun(x run) {
+	for n := range uint64(x.count) {
+		r.place(x.first+n, r.head|apartMark)
+	}
+	r.apartBytes += x.size
+	if last := len(r.apart) - 1; last >= r.gone {
+		if y := &r.apart[last]; y.list == x.list && y.first+uint64(y.count) == x.first && y.from+y.count == x.from {
+			y.count += x.count
+			y.size += x.size
+			return
+		}
+	}
 	if r.gone > 0 && len(r.apart) == cap(r.apart) && r.gone >= len(r.apart)/2 {
 		left := copy(r.apart, r.apart[r.gone:])
 		clear(r.apart[left:])
 		r.apart, r.gone = r.apart[:left], 0
 	}
-	r.apart = append(r.apart, m)
-	r.apartBytes += size
-	at := r.head | apartMark
-	if binary {
-		at |= binaryMark
-	}
-	r.place(n, at)
+	r.apart = append(r.apart, x)
 }
 
 // place enters message n, which is the newest, in the ring.
@@ -170,10 +175,17 @@ func (r *Room) grow(n uint64) {
 // undo takes out message n, which is the newest.
 func (r *Room) undo(n uint64) {
 	e := *r.end(n)
-	if i := len(r.apart) - 1; e.isApart() {
-		r.apartBytes -= apartSize(r.apart[i])
-		r.apart[i] = nil
-		r.apart = r.apart[:i]
+	if e.isApart() {
+		i := len(r.apart) - 1
+		x := &r.apart[i]
+		x.count--
+		_, _, size := x.list.Message(int(x.from + x.count))
+		x.size -= size
+		r.apartBytes -= size
+		if x.count == 0 {
+			*x = run{}
+			r.apart = r.apart[:i]
+		}
 	}
 	if r.count--; r.count == 0 {
 		r.emptied()
@@ -190,17 +202,30 @@ func (r *Room) drop(n, last uint64) {
 		r.emptied()
 		return
 	}
-	if r.gone < len(r.apart) {
-		for m := last + 1 - uint64(r.count); m <= n; m++ {
-			if r.end(m).isApart() {
-				r.apartBytes -= apartSize(r.apart[r.gone])
-				r.apart[r.gone] = nil
-				r.gone++
-			}
+	for ; r.gone < len(r.apart) && r.apart[r.gone].first <= n; r.gone++ {
+		x := &r.apart[r.gone]
+		if x.first+uint64(x.count) > n+1 {
+			r.apartBytes -= x.cut(uint32(n + 1 - x.first))
+			break
 		}
+		r.apartBytes -= x.size
+		*x = run{}
 	}
 	r.count = uint32(last - n)
 	r.before, r.tail = r.end(n).bytes, r.end(n+1).place()
+}
+
+// cut takes the first messages out of a run, and returns what they count for.
+func (x *run) cut(n uint32) (bytes int) {
+	for i := range n {
+		_, _, size := x.list.Message(int(x.from + i))
+		bytes += size
+	}
+	x.first += uint64(n)
+	x.from += n
+	x.count -= n
+	x.size -= bytes
+	return bytes
 }
 
 // emptied begins again at the begin of the log, which the processor has seen last.
@@ -223,33 +248,23 @@ func (r *Room) bytes() int { return int(r.sum-r.before) + r.apartBytes }
 // more if it lies apart.
 const (
 	messageCost = 24
-	apartCost   = 16
+	apartCost   = 48
 )
 
 func (r *Room) held() int {
 	return r.bytes() + int(r.count)*messageCost + (len(r.apart)-r.gone)*apartCost
 }
 
-// message returns message n. If it lies elsewhere it is the first of refs.
-func (r *Room) message(n, last uint64, refs []Shared) Kept {
-	e, end := r.end(n), r.head
-	if e.isApart() {
-		if o, ok := refs[0].(*own); ok {
-			return Kept{B: o.b, Form: o.form, Apart: true}
-		}
-		k := Kept{B: refs[0].Payload(), Apart: true}
-		if e.at&binaryMark != 0 {
-			k.Form = BinaryForm
-		}
-		return k
-	}
+// message returns message n, which lies in the log.
+func (r *Room) message(n, last uint64) Kept {
+	at, end := r.end(n).at, r.head
 	if n < last {
 		end = r.end(n + 1).place()
 	}
-	if end <= e.at { // the next has begun at the begin
+	if end <= at { // the next has begun at the begin
 		end = r.wrap
 	}
-	return Kept{B: r.log[e.at+1 : end : end], Form: Form(r.log[e.at])}
+	return Kept{B: r.log[at+1 : end : end], Form: Form(r.log[at])}
 }
 
 // moveTo moves everything, of which the newest is message last, to another room, which is
@@ -270,7 +285,7 @@ func (r *Room) moveTo(to *Room, last uint64) {
 	for n := last + 1 - uint64(r.count); n <= last; n++ {
 		e := ends[n&uint64(len(ends)-1)]
 		if e.place() >= r.tail {
-			e.at -= r.tail // not below the marks
+			e.at -= r.tail // the mark stays
 		} else {
 			e.at += front
 		}
