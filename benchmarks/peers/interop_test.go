@@ -188,6 +188,7 @@ func TestInteropClients(t *testing.T) {
 		u := transport.NewUpgrader(&transport.AcceptOptions{Compression: &z, Limits: transport.Limits{MaxMessageSize: 1 << 20}})
 		s := socket.NewServer(socket.WithCompressionOptions(z), socket.WithMaxMessageSize(1<<20), socket.WithLogger(nil), socket.WithPingInterval(-1))
 		s.HandleFunc(socket.EventConnect, func(c socket.Socket, _ interface{}) { c.Join("room") })
+		s.HandleFunc("here", func(c socket.Socket, _ interface{}) { c.Send("here", nil) })
 		socket.Handle(s, "m", func(_ socket.Socket, text string) { s.BroadcastToRoom("room", "m", text) })
 		mux := http.NewServeMux()
 		mux.Handle("/room", s)
@@ -254,6 +255,14 @@ func inRoom(t *testing.T, url string) {
 				t.Fatal(err)
 			}
 			members = append(members, c)
+			// Handlers run one after the other: when this is answered it is in the room.
+			const here = `{"event":"here","data":null}`
+			if err := c.send(true, []byte(here)); err != nil {
+				t.Fatal(err)
+			}
+			if _, got, err := c.receive(); err != nil || string(got) != here {
+				t.Fatalf("%.80q, %v comes in answer", got, err)
+			}
 		}
 	}
 	defer func() {
