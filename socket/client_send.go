@@ -3,6 +3,7 @@ package socket
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -180,6 +181,10 @@ func (c *Client) awaitSenders() {
 // session if there is one. The caller holds the token.
 func (c *Client) sendAll(batch [][]byte) error {
 	if ok, err := c.session.send(transport.MessageText, batch...); ok {
+		if len(batch) == 1 && errors.Is(err, ErrBufferFull) {
+			// It may be told by a Send of another message, which had the batch sent first.
+			return &ConnectionError{Op: "send", Err: fmt.Errorf("1 batched message was not kept: %w", ErrBufferFull)}
+		}
 		return err
 	}
 	return c.writeAll(batch)

@@ -212,3 +212,37 @@ func (s *slowSender) Close() error {
 	close(s.done)
 	return nil
 }
+
+// A binary message has what is gathered sent first: when there is no room for that, neither is
+// sent, and the error says so of both, by the text of what was gathered.
+func TestFullBufferOfTheClientIsToldOfWhatWasGathered(t *testing.T) {
+	run(t, func(t *testing.T, e *env) {
+		e.serve()
+		c := e.client(socket.WithReconnectAttempts(0), socket.WithClientSessionBuffer(-1, 3), socket.WithBatchSend(10, time.Minute))
+		e.connect(c)
+		e.settle()
+		e.setDown(syscall.ECONNREFUSED)
+		e.cut()
+		time.Sleep(35 * time.Second)
+		for gathered, want := range []string{
+			"",
+			"socket: send: 1 batched message was not kept: ",
+			"socket: send: 2 batched messages were not kept: ",
+		} {
+			for i := range gathered {
+				if err := c.Send("n", i); err != nil {
+					t.Error(err)
+				}
+			}
+			for n, _ := c.Buffered(); gathered == 0 && n < 3; n, _ = c.Buffered() {
+				if err := c.Send(socket.EventMessage, []byte("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := c.Send(socket.EventMessage, []byte("x"))
+			if !errors.Is(err, socket.ErrBufferFull) || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("behind %d that were gathered: %v, want %q", gathered, err, want)
+			}
+		}
+	}, websocket, polling)
+}
