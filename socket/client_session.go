@@ -298,14 +298,8 @@ func (s *clientSession) write(m outgoing) error {
 
 // keep keeps a message without numbers, and returns its own. It is called with mu held.
 func (s *clientSession) keep(typ transport.MessageType, p []byte) uint64 {
-	b, f := s.out.Begin(len(p)), formOf(typ, 0)
-	if b == nil {
-		var apart bool
-		if b, apart = beginInRoom(&s.out, len(p)); apart {
-			return s.out.AddApart(append(b, p...), f, len(p))
-		}
-	}
-	return s.out.Add(append(b, p...), f, len(p))
+	b, apart := beginIn(&s.out, len(p))
+	return keepIn(&s.out, append(b, p...), apart, formOf(typ, 0), len(p))
 }
 
 // send sends messages, which the transport may keep, or keeps them for the next connection.

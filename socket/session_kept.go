@@ -42,15 +42,27 @@ func freeRoom(r *session.Room) {
 	roomPools[bits.Len(uint(r.Size()-1)/smallestRoom)].Put(r)
 }
 
-// beginInRoom is the Begin of out for a message of at most most bytes when there was no room: now
-// there is, or the message is to be kept apart, since it is too large for one.
-func beginInRoom(out *session.Outbox, most int) (b []byte, apart bool) {
+// beginIn returns the empty slice that a message of at most most bytes is to be appended to, for
+// keepIn: in the room of out, which gets a larger one if there is none for it, or apart, since it
+// is too large for one.
+func beginIn(out *session.Outbox, most int) (b []byte, apart bool) {
+	if b = out.Begin(most); b != nil {
+		return b, false
+	}
 	wants := out.Wants(most)
 	if most > largestInRoom || wants > largestRoom {
 		return make([]byte, 0, most), true
 	}
 	freeRoom(out.Move(newRoom(wants)))
 	return out.Begin(most), false
+}
+
+// keepIn keeps what was appended to that of beginIn, and returns its number.
+func keepIn(out *session.Outbox, b []byte, apart bool, f session.Form, size int) uint64 {
+	if apart {
+		return out.AddApart(b, f, size)
+	}
+	return out.Add(b, f, size)
 }
 
 // sharedList is a list of messages that many sessions keep, in one piece of memory for all.
@@ -142,10 +154,7 @@ func undeliveredOf(k session.Kept) Undelivered {
 // it goes out, good until the next change of what is kept. It is called with mu held.
 func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) []byte {
 	most, head := maxHead+len(p), 0
-	b, apart := l.out.Begin(most), false
-	if b == nil {
-		b, apart = beginInRoom(&l.out, most)
-	}
+	b, apart := beginIn(&l.out, most)
 	if n.silent(typ) {
 		b = append(b, p...)
 	} else {
@@ -153,16 +162,9 @@ func (l *sessionLink) keep(n numbers, typ transport.MessageType, p []byte) []byt
 		head = len(b)
 		b = append(b, p[headless(typ):]...)
 	}
-	if f := formOf(typ, head); apart {
-		l.out.AddApart(b, f, len(p))
-	} else {
-		l.out.Add(b, f, len(p))
-	}
+	keepIn(&l.out, b, apart, formOf(typ, head), len(p))
 	return b
 }
-
-// free gives back what the session has kept messages in. It is called with mu held.
-func (l *sessionLink) free(r *session.Room) { freeRoom(r) }
 
 // idle gives back the memory that waits for the next message. It is called with mu held.
 func (l *sessionLink) idle() {

@@ -69,7 +69,7 @@ func (l *sessionLink) judge(gen uint32, typ transport.MessageType, p []byte, sil
 			Actual: int64(size - n.head), Option: "MaxMessageSize"}
 	}
 	if err == nil && n.ack > 0 {
-		err = l.out.Ack(n.ack, l.free)
+		err = l.out.Ack(n.ack, freeRoom)
 		l.charge() // it holds less
 	}
 	if err == nil && fresh {

@@ -38,8 +38,8 @@ func (u *Upgrader) NewHistory() *History {
 func (c *Conn) TakesHistory() bool { return c.codec() != nil && c.codec().takeover == CommonTakeover }
 
 // Add adds a message to the history and compresses it, which takes some ten
-// microseconds for each of the first KiB, or longer with [Compression.Thorough]; what connections are sent of it afterwards
-// refers to the messages before. Whoever calls it should do so before the message is
+// microseconds for each of the first KiB, or longer with [Compression.Thorough]; what
+// connections are sent of it afterwards refers to the messages before. Whoever calls it should do so before the message is
 // sent, and queue messages in the order in which they were added, for each connection
 // that gets them. A connection that gets them in another order, not all, or others
 // in between is noticed, and is sent more bytes until it has had some in order.

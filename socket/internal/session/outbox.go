@@ -208,12 +208,7 @@ func (o *Outbox) exceeds(l *limits) bool {
 
 // Within reports whether o is not Full, and Held not more than held.
 func (o *Outbox) Within(l *OutboxLimits, held int) bool {
-	r := o.room
-	if r == nil {
-		return true
-	}
-	n, bytes := int(r.count), r.bytes()
-	return n <= l.all.messages && bytes <= l.all.bytes && bytes+n*messageCost+(len(r.apart)-r.gone)*apartCost <= held
+	return !o.Full(l) && o.Held() <= held
 }
 
 // Asks reports whether message n is to ask for an acknowledgement, see [AskEvery] and
