@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,6 +156,22 @@ func (w *wire) want(why string, frames ...got) {
 		if g != f {
 			w.t.Fatalf("%s: got frame %v, want %v", why, g, f)
 		}
+	}
+}
+
+// wantInAnyOrder is want for frames whose order is free.
+func (w *wire) wantInAnyOrder(why string, frames ...got) {
+	w.t.Helper()
+	for n := len(frames); n > 0; n-- {
+		g, err := w.next()
+		if err != nil {
+			w.t.Fatalf("%s: got %v, want frames %v", why, err, frames)
+		}
+		i := slices.Index(frames, g)
+		if i < 0 {
+			w.t.Fatalf("%s: got frame %v, want one of %v", why, g, frames)
+		}
+		frames = slices.Delete(frames, i, i+1)
 	}
 }
 

@@ -119,8 +119,9 @@ func TestHandOffLetsReadingGoOn(t *testing.T) {
 		}
 		w.send(w.text("waits"), w.text("rest of the batch"), w.ping("p"))
 		begin := time.Now()
-		w.want("what was collected leaves at once, then the rest is handled, pings are answered",
-			gotText("before"), gotPong("p"), gotText("rest of the batch"))
+		w.want("what was collected leaves at once", gotText("before"))
+		// A writer that is still at it takes the answer along before the ping is read.
+		w.wantInAnyOrder("then the rest is handled, pings are answered", gotPong("p"), gotText("rest of the batch"))
 		w.send(w.text("later"))
 		w.want("and more is read", gotText("later"))
 		if since(begin) != 0 {
