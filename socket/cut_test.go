@@ -28,7 +28,7 @@ func TestConnectionCutAtEveryByteIsMadeAgain(t *testing.T) {
 				if e.kind == websocket && nth > 0 {
 					t.Skip("there is one")
 				}
-				for n := 1; ; n += stride {
+				for n := 1; ; n += stride() {
 					if over := cutAt(t, side, nth, n, e.kind); over {
 						t.Logf("%s, connection %d: %d bytes", side, nth, n)
 						return
@@ -37,6 +37,15 @@ func TestConnectionCutAtEveryByteIsMadeAgain(t *testing.T) {
 			}, websocket, polling)
 		}
 	}
+}
+
+// stride is how many bytes lie between two places at which a connection is cut: one, unless
+// a few conversations are to do, as with the race detector, which makes each of them slow.
+func stride() int {
+	if raceEnabled || testing.Short() {
+		return 29
+	}
+	return 1
 }
 
 // cutAt has a conversation on a network whose nth connection breaks after so many

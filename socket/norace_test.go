@@ -2,9 +2,6 @@
 
 package socket_test
 
-// stride is how many bytes lie between two places at which a connection is cut.
-const stride = 1
-
 // raceEnabled says that the race detector is at work.
 const raceEnabled = false
 

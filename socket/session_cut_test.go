@@ -24,7 +24,7 @@ func TestSessionResumptionBrokenAtEveryByteLosesAndRepeatsNothing(t *testing.T) 
 					if e.kind == websocket && nth > 0 {
 						t.Skip("there is one")
 					}
-					for n := 1; ; n += stride {
+					for n := 1; ; n += stride() {
 						if over := resumptionBrokenAt(t, fault, side, nth, n, e.kind); over {
 							t.Logf("%s, %s, connection %d: %d bytes", fault, side, nth, n)
 							return

@@ -171,6 +171,9 @@ func (s *killed) millis(from, n int) time.Duration {
 // A server process that is killed takes its sessions with it. The client gets a new one,
 // and is told of every message that the old process may not have handled.
 func TestSessionOfAKilledServerTellsWhatIsUnknown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("processes start and die for seconds")
+	}
 	kills := 3
 	if *longSoak {
 		kills = 100

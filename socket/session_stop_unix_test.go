@@ -280,6 +280,9 @@ func (s *stopped) stop(long bool) {
 // directions, and nobody is told of an end; where less is kept than is sent meanwhile, both
 // ends are told of every message that may be lost.
 func TestSessionOfAStoppedServerTellsTheTruth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("processes are stopped for seconds")
+	}
 	stops := 2
 	if *longSoak {
 		stops = 100

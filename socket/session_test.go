@@ -76,7 +76,7 @@ func TestSessionCutAtEveryByteLosesAndRepeatsNothing(t *testing.T) {
 				if e.kind == websocket && nth > 0 {
 					t.Skip("there is one")
 				}
-				for n := 1; ; n += stride {
+				for n := 1; ; n += stride() {
 					if over := sessionCutAt(t, side, nth, n, e.kind); over {
 						t.Logf("%s, connection %d: %d bytes", side, nth, n)
 						return
