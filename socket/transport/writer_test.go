@@ -220,6 +220,7 @@ func TestWriterCloseNeedsNoRoom(t *testing.T) {
 			t.Errorf("Close() took %v", since(begin))
 		}
 		w.want("all of it", gotText(blocker), gotPing(""), gotText("part"))
+		synctest.Wait() // until the writer knows that the queue is empty
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
