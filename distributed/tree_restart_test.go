@@ -10,9 +10,11 @@ import (
 	"github.com/kleeedolinux/socket.go/distributed"
 )
 
-// wantInTree fails unless a line of the tree begins with a name and goes on with words.
+// wantInTree fails unless a line of the tree begins with a name and goes on with words,
+// once nothing goes on any more.
 func (s *stage) wantInTree(name, words string) {
 	s.Helper()
+	synctest.Wait()
 	var out bytes.Buffer
 	s.n.WriteTree(&out)
 	for line := range strings.Lines(out.String()) {
@@ -46,7 +48,6 @@ func TestTreeShowsAChildThatIsAboutToBeStartedAgain(t *testing.T) {
 			time.Sleep(10 * time.Second) // of which only the last restart may be one too many in a while
 		}
 		s.end("c", distributed.ErrNormal)
-		synctest.Wait()
 		s.wantInTree("a", "restarting")
 		s.wantInTree("late", "restarting")
 		s.wantInTree("d", "restarting")
