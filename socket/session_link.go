@@ -124,16 +124,11 @@ var errSessionOver error = &sentinel{"the session has ended", net.ErrClosed}
 // newSession returns the link of a new session, which has its socket, and the token of its
 // client.
 func (s *Server) newSession(r *http.Request, a *admission) (l *sessionLink, token string) {
-	token = newSessionToken()
-	l = &sessionLink{claim: session.NewClaim(token)}
+	var key [session.KeyLength]byte
+	rand.Read(key[:]) // never fails
+	l = &sessionLink{claim: session.NewClaim(key)}
 	s.initConn(&l.c, newID(), r, a)
-	return l, token
-}
-
-func newSessionToken() string {
-	var random [24]byte
-	rand.Read(random[:]) // never fails
-	return session.NewToken(random)
+	return l, l.claim.Token()
 }
 
 // queue is that of link. A message that the connection cannot take any more, because it

@@ -23,12 +23,11 @@ func (l *sessionLink) offered(o session.Offer) (a session.Answer, gen uint32, ok
 		l.finish("messages that the client needs are not kept any more")
 	} else {
 		l.extra().has = o.Last
-		token := newSessionToken()
-		l.claim.Attach(token)
+		l.claim.Attach()
 		l.gen++
 		l.in.Begin()
 		a = session.Answer{
-			Session: session.Session{ID: l.c.id, Token: token},
+			Session: session.Session{ID: l.c.id, Token: l.claim.Token()},
 			Resumed: true, Last: l.in.Last(), Window: l.c.server.opts.windowSeconds(),
 		}
 	}

@@ -1,83 +1,67 @@
 package session
 
 import (
-	"crypto/subtle"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 )
 
-// Claim says who may go on with a session. Each connection is given a token of its own.
-// Earlier ones stay good until something has come over the latest: an answer that brought
-// a token may have been lost, and a proxy may have made a request twice.
+// KeyLength is that of a [Claim]'s key, bytes.
+const KeyLength = 32
+
+// Claim says who may go on with a session. Each connection is handed a token of its own.
+// Earlier ones stay good until something has come over the latest: the answers that brought
+// tokens may have been lost, however many of them, and a proxy may have made a request
+// twice.
+//
+// No token is kept. One is its number, and the code of that which only the key makes.
 type Claim struct {
-	latest secret
-	past   *past // nil: only the latest is good
+	key           [KeyLength]byte
+	first, latest uint32 // numbers of the tokens that are good
 }
 
-// secret is a token in its shortest form.
-type secret [TokenLength * 6 / 8]byte
+// numberLength is how many bytes of a token are its number. The others are the front of an
+// HMAC-SHA256, 160 bits.
+const numberLength = 4
 
-// past are earlier tokens that are good, the first n of them, the oldest first.
-type past struct {
-	n      int
-	tokens [claimTokens - 1]secret
-}
+// NewClaim returns the claim of a session whose first connection is to be handed
+// [Claim.Token]. The caller fills key from crypto/rand.
+func NewClaim(key [KeyLength]byte) Claim { return Claim{key: key} }
 
-// claimTokens is how many tokens are good at most.
-const claimTokens = 4
+// Token returns the token of the latest connection.
+func (c *Claim) Token() string { return NewToken(c.token(c.latest)) }
 
-// NewClaim returns the claim of a session whose first connection is given token, which
-// [NewToken] has made.
-func NewClaim(token string) Claim {
-	latest, _ := parseToken(token)
-	return Claim{latest: latest}
-}
-
-// parseToken reports whether token has the form of one.
-func parseToken(token string) (s secret, ok bool) {
-	if !CheckToken(token) {
-		return s, false
-	}
-	n, err := base64.RawURLEncoding.Decode(s[:], []byte(token))
-	return s, err == nil && n == len(s)
+func (c *Claim) token(number uint32) (t [24]byte) {
+	binary.BigEndian.PutUint32(t[:], number)
+	h := hmac.New(sha256.New, c.key[:])
+	h.Write(t[:numberLength])
+	var sum [sha256.Size]byte
+	copy(t[numberLength:], h.Sum(sum[:0]))
+	return t
 }
 
 // Check reports whether token proves that one is the session's client. The time that it
-// takes tells nothing about the good ones.
+// takes tells nothing about the good ones but their numbers.
 func (c *Claim) Check(token string) bool {
-	s, ok := parseToken(token)
-	if !ok {
+	if !CheckToken(token) {
 		return false
 	}
-	good := subtle.ConstantTimeCompare(s[:], c.latest[:])
-	if c.past != nil {
-		for _, t := range c.past.tokens[:c.past.n] {
-			good |= subtle.ConstantTimeCompare(s[:], t[:])
-		}
+	var t [24]byte
+	if n, err := base64.RawURLEncoding.Decode(t[:], []byte(token)); err != nil || n != len(t) {
+		return false
 	}
-	return good == 1
+	number := binary.BigEndian.Uint32(t[:])
+	if number-c.first > c.latest-c.first { // also where the numbers begin at 0 again
+		return false
+	}
+	good := c.token(number)
+	return hmac.Equal(t[:], good[:])
 }
 
-// Attach gives the session to another connection, which is handed token. Of more than a
-// few that nothing was heard of, the first token, which the client is known to have, and
-// the latest ones stay good.
-func (c *Claim) Attach(token string) {
-	if c.past == nil {
-		c.past = new(past)
-	}
-	p := c.past
-	if p.n == len(p.tokens) {
-		p.n--
-		copy(p.tokens[1:], p.tokens[2:])
-	}
-	p.tokens[p.n] = c.latest
-	p.n++
-	c.latest, _ = parseToken(token)
-}
+// Attach gives the session to another connection, which is to be handed [Claim.Token].
+func (c *Claim) Attach() { c.latest++ }
 
 // Heard notes that something came over the latest connection, whose client so has the
 // token.
-func (c *Claim) Heard() {
-	if c.past != nil {
-		c.past = nil
-	}
-}
+func (c *Claim) Heard() { c.first = c.latest }

@@ -5,7 +5,7 @@ import "encoding/base64"
 // Lengths of the two names of a session.
 const (
 	IDLength    = 22 // 128 random bits
-	TokenLength = 32 // 192 random bits
+	TokenLength = 32 // with 160 bits that nobody can guess
 )
 
 // NewID returns the public name of a session: 22 characters of the URL-safe
@@ -15,19 +15,18 @@ func NewID(random [16]byte) string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// NewToken returns the secret of a session: 32 characters of the URL-safe base64
-// alphabet. The caller fills random from crypto/rand, with bytes that have
-// nothing to do with those of the id. Whoever holds the token is the session's
-// peer: it must not appear in a URL or in a log.
-func NewToken(random [24]byte) string {
-	return base64.RawURLEncoding.EncodeToString(random[:])
+// NewToken returns the secret of a session as text, see [Claim]: 32 characters of the
+// URL-safe base64 alphabet. Whoever holds the token is the session's peer: it must not
+// appear in a URL or in a log.
+func NewToken(t [24]byte) string {
+	return base64.RawURLEncoding.EncodeToString(t[:])
 }
 
 // CheckID reports whether s has the form of an id that [NewID] can have made.
 func CheckID(s string) bool { return len(s) == IDLength && decodes(s) }
 
 // CheckToken reports whether s has the form of a token that [NewToken] can have
-// made, which is worth asking before it is hashed and looked up.
+// made.
 func CheckToken(s string) bool { return len(s) == TokenLength && decodes(s) }
 
 // decodes is strict: the unused low bits of the last character are zero, so that

@@ -232,36 +232,77 @@ func TestInboxNextRefusesANumberFromLongAgo(t *testing.T) {
 // TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection follows one client whose
 // answers get lost, and somebody who has learned a token of the past.
 func TestClaimOldTokenDiesWithTheFirstSignOfTheNewConnection(t *testing.T) {
-	token := func(name string) string {
-		if name == "" {
-			return ""
-		}
-		return session.NewToken([24]byte{0: 1, 23: name[1]})
+	c, other := session.NewClaim([session.KeyLength]byte{1}), session.NewClaim([session.KeyLength]byte{2})
+	tokens := []string{c.Token()}
+	next := func() {
+		c.Attach()
+		tokens = append(tokens, c.Token())
 	}
-	c := session.NewClaim(token("t1"))
-	check := func(want map[string]bool) {
+	good := func(from int) { // those from that one on are
 		t.Helper()
-		for name, ok := range want {
-			if c.Check(token(name)) != ok {
-				t.Errorf("Check(%q) = %v", name, !ok)
+		for i, token := range tokens {
+			if c.Check(token) != (i >= from) {
+				t.Errorf("Check = %v for token %d of %d", i < from, i, len(tokens))
 			}
 		}
-		if c.Check(session.NewToken([24]byte{})) {
-			t.Error("a token of zeros is good")
+		for _, token := range []string{"", other.Token(), session.NewToken([24]byte{}), tokens[0][:31]} {
+			if c.Check(token) {
+				t.Errorf("%q is good", token)
+			}
 		}
 	}
-	check(map[string]bool{"t1": true, "": false, "t2": false})
-	c.Attach(token("t2"))
-	check(map[string]bool{"t1": true, "t2": true, "": false})
-	c.Attach(token("t3")) // the answer with t2 was lost, or the request came twice
-	check(map[string]bool{"t1": true, "t2": true, "t3": true})
+	good(0)
+	next()
+	good(0)
+	next() // the answer with the one before was lost, or the request came twice
+	good(0)
 	c.Heard()
-	check(map[string]bool{"t1": false, "t2": false, "t3": true, "": false})
-	for _, name := range []string{"t4", "t5", "t6", "t7"} {
-		c.Attach(token(name))
+	good(2)
+	for range 1000 {
+		next()
 	}
-	// The client is known to have t3, and may have any of the last.
-	check(map[string]bool{"t3": true, "t4": false, "t5": true, "t6": true, "t7": true})
+	good(2) // whichever of them has come
+	c.Heard()
+	good(len(tokens) - 1)
+}
+
+// TestClaimTokensAreOnesThatNobodyCanMake looks at all those that are nearly one, and at the
+// tokens to come.
+func TestClaimTokensAreOnesThatNobodyCanMake(t *testing.T) {
+	c := session.NewClaim([session.KeyLength]byte{1})
+	token := c.Token()
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range token {
+		for _, letter := range letters {
+			if near := token[:i] + string(letter) + token[i+1:]; c.Check(near) != (near == token) {
+				t.Errorf("Check(%q) = %v, the token is %q", near, near != token, token)
+			}
+		}
+	}
+	later := c
+	later.Attach()
+	if c.Check(later.Token()) || !later.Check(token) {
+		t.Error("a token is good before it is handed out, or not after the next")
+	}
+}
+
+// TestClaimGoesOnWhereTheNumbersOfTokensBeginAgain is about a client that comes back four
+// thousand million times.
+func TestClaimGoesOnWhereTheNumbersOfTokensBeginAgain(t *testing.T) {
+	c := session.NewClaim([session.KeyLength]byte{1})
+	first := c.Token()
+	c.SetNumber(1<<32 - 2)
+	before := c.Token()
+	for range 4 {
+		c.Attach()
+		if !c.Check(c.Token()) || !c.Check(before) {
+			t.Errorf("the token %q or the one that the client has is refused", c.Token())
+		}
+	}
+	c.Heard()
+	if c.Check(before) || c.Check(first) {
+		t.Error("a token of the past is good")
+	}
 }
 
 // FuzzSessionLines reads any line without a panic, and writes what it has read back as
