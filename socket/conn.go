@@ -66,6 +66,10 @@ func (c *conn) cause() error {
 }
 
 func (c *conn) Send(event Event, data interface{}) error {
+	if l, ok := c.link.(*sessionLink); ok && l.sendInPlace(event, data) {
+		c.noteFill(0, 0)
+		return nil
+	}
 	m, err := encode(event, data)
 	if err != nil {
 		return err

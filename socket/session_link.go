@@ -81,10 +81,10 @@ type sessionLink struct {
 	over  bool   // no other connection may come
 	said  bool   // the message that was sent last over the connection is that before the next
 	told  bool   // the socket knows that it has ended
-	claim session.Claim
 	in    session.Inbox
 	out   session.Outbox
 	more  *sessionExtra // nil until it is needed
+	claim session.Claim
 }
 
 func (l *sessionLink) lock()   { l.c.turn.mu.Lock() }

@@ -127,9 +127,9 @@ func (l *sessionLink) later(n numbers, size int, typ transport.MessageType, p []
 // noteHeard notes that something has come over the latest connection. It is called with mu
 // held.
 func (l *sessionLink) noteHeard() {
-	l.claim.Heard()
 	l.heard = true
-	if l.more != nil {
+	if l.more != nil { // or it has one token, and is new
+		l.claim.Heard()
 		l.more.left = false
 	}
 }

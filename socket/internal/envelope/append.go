@@ -27,6 +27,20 @@ func Append(dst []byte, event string, data any) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
+// Plain reports whether [Append] encodes data without calling a method of it, and how many
+// bytes it takes; more with escapes.
+func Plain(data any) (size int, ok bool) {
+	switch v := data.(type) {
+	case string:
+		return len(`""`) + len(v), true
+	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float64:
+		return len("-2.2250738585072014e-308"), true
+	case json.RawMessage:
+		return len(v), true
+	}
+	return 0, false
+}
+
 // AppendRaw is [Append] for data that is valid JSON already, such as
 // [Message].Data; it is copied as it is. None at all becomes null. The caller
 // has checked the event with [CheckEvent].

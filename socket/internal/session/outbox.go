@@ -74,8 +74,8 @@ type Kept struct {
 	Apart bool // B is what was given to [Outbox.AddApart], or is of an [Outbox.AddList]
 }
 
-// Begin returns the empty end of the room, for a message of at most most bytes to be
-// appended to, upon which [Outbox.Add] keeps it. It is nil if there is no room: then
+// Begin returns the empty end of the room, of most bytes or more, for a message to be appended
+// to, upon which [Outbox.Add] keeps it if it has fitted in. It is nil if there is no room: then
 // [Outbox.Move] is to be called with one of [Outbox.Wants] bytes.
 func (o *Outbox) Begin(most int) []byte {
 	if o.room == nil {

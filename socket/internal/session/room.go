@@ -91,23 +91,21 @@ func (r *Room) large() bool { return len(r.log) > largeLog || len(r.ends) > larg
 
 func (r *Room) end(n uint64) *end { return &r.ends[n&uint64(len(r.ends)-1)] }
 
-// begin chooses the place for a message of at most most bytes, and returns the end of the log
-// for it, nil if there is no room.
+// begin chooses the place for a message of about most bytes, and returns the end of the log
+// for it, with all the room that there is; nil if there is not as much.
 func (r *Room) begin(most int) []byte {
-	at, n := int(r.head), 1+most
-	switch {
-	case r.head < r.tail: // which head must not become: then nothing would lie in between
-		if at+n >= int(r.tail) {
+	at, limit := int(r.head), len(r.log)
+	if r.head < r.tail { // which head must not become: then nothing would lie in between
+		limit = int(r.tail) - 1
+	}
+	if at+1+most > limit {
+		if r.head < r.tail || 1+most >= int(r.tail) {
 			return nil
 		}
-	case at+n <= len(r.log):
-	case n < int(r.tail):
-		at = 0
-	default:
-		return nil
+		at, limit = 0, int(r.tail)-1
 	}
 	r.next = uint32(at)
-	return r.log[at+1 : at+1]
+	return r.log[at+1 : at+1 : limit]
 }
 
 // wants returns the size of the log that everything fits into together with n bytes: more than
