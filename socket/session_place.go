@@ -18,7 +18,7 @@ const (
 // false: they go the long way, which tells what the matter is.
 func (l *sessionLink) sendInPlace(event Event, data any) bool {
 	size, ok := envelope.Plain(data)
-	if !ok || size > longestInPlace {
+	if !ok || size > longestInPlace || l.ws.Load() == nil {
 		return false
 	}
 	c := &l.c
