@@ -98,8 +98,8 @@ const longHalf = time.Second
 // consumers, with two exceptions. Where the queue has gone from half to full within
 // burstGrace it is we who are fast; and within longHalf it may, once in a second, be
 // the whole machine that was slow. Such clients get burstGrace, all together, to read
-// half of what waits for them: as fast as that they can take any burst, and slower ones
-// do not hold up the others for more than once.
+// until all has room that waits for them: as fast as that they can take any burst, and
+// slower ones do not hold up the others for more than once.
 func (f *fanout) catchUp() {
 	f.commit.Lock()
 	waiting := make([]*conn, 0, len(f.behind))
@@ -115,10 +115,13 @@ func (f *fanout) catchUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), burstGrace)
 	defer cancel()
 	for _, c := range waiting {
-		for c.halfFull() && c.link.wait(ctx) == nil {
-		}
-		if e, ok := f.resume(c, !c.halfFull()); !ok {
-			slow = append(slow, e)
+		for again := true; again; {
+			for c.halfFull() && c.link.wait(ctx) == nil {
+			}
+			var e *eviction
+			if e, again = f.resume(c, !c.halfFull()); e != nil {
+				slow = append(slow, *e)
+			}
 		}
 	}
 	if len(slow) > 0 {
@@ -148,34 +151,41 @@ func (f *fanout) evict(c *conn, b *latecomer, rest []*transport.PreparedMessage)
 	return e
 }
 
-// resume lets a socket that was behind have what was kept for it, if it can take
-// it, and evicts it otherwise.
-func (f *fanout) resume(c *conn, ready bool) (e eviction, ok bool) {
+// resume lets a socket that was behind have what was kept for it, as much as it can take if it
+// is ready. It evicts one that can take nothing. If it has taken some, there is to be another
+// time.
+func (f *fanout) resume(c *conn, ready bool) (e *eviction, again bool) {
 	f.commit.Lock()
 	b := f.behind[c]
 	rest := b.batch.Messages()
+	taken := 0
 	if ready {
-		var n int
 		c.halfAt.Store(0)
-		n, b.verdict = c.stage(&b.batch)
-		rest = rest[n:]
+		taken, b.verdict = c.stage(&b.batch)
+		rest = rest[taken:]
 		b.refused = rest
 	}
-	if ok = ready && b.verdict == sent; ok {
+	switch {
+	case ready && b.verdict == sent:
 		f.miss(c, rest...) // none but when it has ended
 		delete(f.behind, c)
 		c.behind.Store(false)
 		if h := c.hold.Load(); h != nil {
 			f.feed(h)
 		}
-	} else {
-		e = f.evict(c, b, rest)
+	case taken > 0 && b.verdict != unsendable:
+		again = true
+		b.batch = transport.PreparedBatch{}
+		b.batch.Append(rest...)
+	default:
+		evicted := f.evict(c, b, rest)
+		e = &evicted
 	}
 	f.commit.Unlock()
-	if ok {
+	if e == nil {
 		c.link.flush()
 	}
-	return e, ok
+	return e, again
 }
 
 // closeAll closes sockets a few at a time, since thousands may have to be closed at
