@@ -14,9 +14,9 @@ var million = flag.Bool("million", false, "run the test with a million processes
 
 // TestAMillionProcesses spawns a million, sends each a message and stops them all.
 func TestAMillionProcesses(t *testing.T) {
-	processes := 20_000
+	processes, most := 20_000, 500.0 // with a share of what the runtime takes for itself
 	if *million {
-		processes = 1_000_000
+		processes, most = 1_000_000, 450
 	}
 	before := heapAfterGC()
 	n := newNode(t, distributed.WithStopTimeout(10*time.Minute))
@@ -49,8 +49,8 @@ func TestAMillionProcesses(t *testing.T) {
 	}
 	sent := lap()
 	again := float64(heapAfterGC()-before)/float64(processes) - 8
-	if per > 400 || again > 500 {
-		t.Errorf("%.0f bytes a process, %.0f once it has handled something: want at most 400 and 500", per, again)
+	if per > 400 || again > most {
+		t.Errorf("%.0f bytes a process, %.0f once it has handled something: want at most 400 and %.0f", per, again, most)
 	}
 	start = time.Now()
 	n.Stop()
