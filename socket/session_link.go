@@ -148,9 +148,7 @@ func (l *sessionLink) queue(typ transport.MessageType, p []byte) error {
 	b := l.keep(n, typ, p)
 	switch err := u.queue(typ, b); {
 	case err == nil:
-		if l.said = true; n.ack > 0 {
-			l.in.Ack()
-		}
+		l.passed(n)
 	case err == transport.ErrQueueFull, err == errTooLarge:
 		l.out.Undo()
 		return err
@@ -174,6 +172,14 @@ func (l *sessionLink) next(u physical) numbers {
 		n.ack = l.in.Owed()
 	}
 	return n
+}
+
+// passed notes that the connection has taken a message with the numbers n. It is called with
+// mu held.
+func (l *sessionLink) passed(n numbers) {
+	if l.said = true; n.ack > 0 {
+		l.in.Ack()
+	}
 }
 
 // idle reports whether nothing waits to be sent.
@@ -204,9 +210,7 @@ func (l *sessionLink) stage(b *transport.PreparedBatch) (int, error) {
 	first := l.next(u)
 	n, err := first.stage(u, b, l.out.Asking(&l.c.server.opts.kept))
 	if n > 0 {
-		if l.said = true; first.ack > 0 {
-			l.in.Ack()
-		}
+		l.passed(first)
 	}
 	if err != nil && err != transport.ErrQueueFull && err != errTooLarge {
 		n, err = len(messages), nil // the connection is lost, which l is about to be told

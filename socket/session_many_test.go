@@ -63,6 +63,12 @@ func (b *bare) begin(offer string) (p *transport.WebSocketTransport, answer stri
 	return p, answer
 }
 
+// again returns the offer to go on with the session of an answer, of which nothing has come.
+func again(answer string) string {
+	named, _, _ := strings.Cut(answer, "; window=")
+	return named + "; last=0"
+}
+
 // Ten thousand sessions whose clients are all gone at the same time, as behind a proxy that
 // was restarted: what is broadcast meanwhile is kept for each within the budget, those who
 // come back have everything, more than the budget ends sessions and nothing else, and what
@@ -98,8 +104,7 @@ func TestThreatE10_TenThousandSessionsWithoutConnectionsUnderBroadcast(t *testin
 			for range atOnce {
 				p, answer := b.begin("new")
 				p.Send([]byte(`{"ack":0}`))
-				named, _, _ := strings.Cut(answer, "; window=")
-				open, offers = append(open, p), append(offers, named+"; last=0")
+				open, offers = append(open, p), append(offers, again(answer))
 			}
 			synctest.Wait()
 			for _, p := range open {

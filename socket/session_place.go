@@ -50,9 +50,7 @@ func (l *sessionLink) sendInPlace(event Event, data any) bool {
 		l.out.Undo()
 		return false
 	}
-	if l.said = true; n.ack > 0 {
-		l.in.Ack()
-	}
+	l.passed(n)
 	l.bound()
 	return true
 }

@@ -26,14 +26,11 @@ func TestSessionSendsWhatJSONSaysAtFirstAgainAndInTheEnd(t *testing.T) {
 			server.HandleFunc(socket.EventDisconnect, func(_ socket.Socket, reason interface{}) { ended <- reason.(error) })
 			b := newBare(t, server)
 			p, answer := b.begin("new")
-			say := func(what string) {
-				t.Helper()
-				if err := p.Send([]byte(what)); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
+			// It is to be acknowledged with what is sent.
+			if err := p.Send([]byte(`{"seq":1,"event":"hello","data":null}`)); err != nil {
+				t.Fatal(err)
 			}
-			say(`{"seq":1,"event":"hello","data":null}`) // which is to be acknowledged with what is sent
+			synctest.Wait()
 			s := socket.Sockets(server)[0]
 			var sent []string
 			for range 100 {
@@ -65,7 +62,7 @@ func TestSessionSendsWhatJSONSaysAtFirstAgainAndInTheEnd(t *testing.T) {
 			wantAll("at first", p)
 			p.Abort()
 			synctest.Wait()
-			p, _ = b.begin(nameOf(answer) + "; " + tokenOf(answer) + "; last=0")
+			p, _ = b.begin(again(answer))
 			wantAll("again", p)
 			p.Abort()
 			var lost *socket.SessionError

@@ -39,10 +39,11 @@ func (c *Conn) TakesHistory() bool { return c.codec() != nil && c.codec().takeov
 
 // Add adds a message to the history and compresses it, which takes some ten
 // microseconds for each of the first KiB, or longer with [Compression.Thorough]; what
-// connections are sent of it afterwards refers to the messages before. Whoever calls it should do so before the message is
-// sent, and queue messages in the order in which they were added, for each connection
-// that gets them. A connection that gets them in another order, not all, or others
-// in between is noticed, and is sent more bytes until it has had some in order.
+// connections are sent of it afterwards refers to the messages before. Whoever calls it
+// should do so before the message is sent, and queue messages in the order in which they
+// were added, for each connection that gets them. A connection that gets them in another
+// order, not all, or others in between is noticed, and is sent more bytes until it has
+// had some in order.
 //
 // A message is in one history at most: Add does nothing with one that is in a history
 // already. It may be sent to anybody; members of other rooms get it compressed on its
